@@ -1,0 +1,115 @@
+# vmcrypt: one non-recursive Makefile. `make`, `make check`, `make install DESTDIR= PREFIX=`.
+# CC, CFLAGS, CPPFLAGS, LDFLAGS are yours; BUILD names the output folder (build).
+
+VERSION := 0.1.0
+PREFIX ?= /usr/local
+BUILD ?= build
+PKG_CONFIG ?= pkg-config
+INSTALL ?= install
+CFLAGS ?= -O2 -g
+
+PACKAGES := libcrypto yaml-0.1 jansson
+ROOMS := base keywrap vmx vmdk vmdk/xts vm
+TOOLS := $(patsubst tools/%.c,%,$(wildcard tools/vmcrypt*.c))
+
+WARNINGS := -Wall -Wextra -Werror -Wshadow -Wvla -Wundef -Wstrict-prototypes -Wmissing-prototypes \
+            -Wpointer-arith -Wwrite-strings
+own_cppflags := -I. -D_FILE_OFFSET_BITS=64 -D_FORTIFY_SOURCE=2 -DVMCRYPT_VERSION='"$(VERSION)"'
+own_cflags := -std=c11 $(WARNINGS) -fvisibility=hidden -fstack-protector-strong -fPIE
+own_ldflags := -pie -Wl,-z,relro,-z,now
+
+package_cflags := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
+package_libs := $(shell $(PKG_CONFIG) --libs $(PACKAGES))
+
+ifeq ($(strip $(package_libs)),)
+ifeq ($(filter clean install-data,$(MAKECMDGOALS)),)
+$(error $(PKG_CONFIG) does not find $(PACKAGES): run ./bootstrap build, which installs them)
+endif
+endif
+
+lib_objects := $(patsubst %.c,$(BUILD)/%.o,$(foreach room,$(ROOMS),$(wildcard $(room)/*.c)))
+cli_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/cli*.c))
+library := $(BUILD)/libvmcrypt.a
+programs := $(addprefix $(BUILD)/,$(TOOLS))
+compile = $(CC) $(own_cppflags) $(package_cflags) $(CPPFLAGS) $(own_cflags) $(CFLAGS)
+
+.PHONY: all check check-unit check-e2e fuzz fuzz-smoke lint format install clean
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(programs)
+
+# Flags that change rebuild everything: a sanitizer build never links with plain objects.
+$(BUILD)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(compile) $(LDFLAGS)' | cmp -s - $@ || echo '$(compile) $(LDFLAGS)' >$@
+FORCE:
+
+$(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(compile) -MMD -MP -c -o $@ $<
+
+$(library): $(lib_objects)
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(programs): $(BUILD)/%: $(BUILD)/tools/%.o $(cli_objects) $(library)
+	$(CC) $(own_cflags) $(CFLAGS) $(own_ldflags) $(LDFLAGS) -o $@ $^ $(package_libs) $(LDLIBS)
+
+# Unit tests: one program for each tests/ROOM/test_NAME.c, with cmocka.
+unit_tests := $(patsubst %.c,$(BUILD)/%,$(foreach room,$(ROOMS),$(wildcard tests/$(room)/test_*.c)))
+
+$(unit_tests): $(BUILD)/%: $(BUILD)/%.o $(library)
+	$(CC) $(own_cflags) $(CFLAGS) $(own_ldflags) $(LDFLAGS) -o $@ $^ $(package_libs) \
+	    $$($(PKG_CONFIG) --libs cmocka) $(LDLIBS)
+
+check: all $(unit_tests)
+	tests/run --build $(BUILD) $(unit_tests)
+
+# Fuzz targets: one for each tests/fuzz/fuzz_NAME.c, with clang's libFuzzer.
+FUZZ_CC ?= clang
+FUZZ_BUILD ?= $(BUILD)/fuzz
+FUZZ_SECONDS ?= 60
+FUZZ_FLAGS := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+fuzz_targets := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+fuzz_programs := $(addprefix $(FUZZ_BUILD)/,$(fuzz_targets))
+
+ifeq ($(IN_FUZZ_BUILD),)
+fuzz:
+	$(MAKE) IN_FUZZ_BUILD=1 BUILD=$(FUZZ_BUILD) CC=$(FUZZ_CC) CFLAGS='$(FUZZ_FLAGS)' fuzz
+else
+fuzz: $(fuzz_programs)
+$(fuzz_programs): $(BUILD)/%: $(BUILD)/tests/fuzz/%.o $(library)
+	$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(package_libs) $(LDLIBS)
+endif
+
+fuzz-smoke: fuzz
+	tests/fuzz/smoke --build $(FUZZ_BUILD) --seconds $(FUZZ_SECONDS) $(fuzz_targets)
+
+# Style and static analysis.
+own_sources := $(foreach room,$(ROOMS) tools,$(wildcard $(room)/*.[ch])) \
+               $(wildcard tests/*/*.[ch] tests/*/*/*.[ch])
+lint:
+	clang-format --dry-run -Werror $(own_sources)
+	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
+	    --suppress=normalCheckLevelMaxBranches --std=c11 -I. $(filter-out tests/%.c,$(filter %.c,$(own_sources)))
+	clang-tidy --quiet --warnings-as-errors='*' \
+	    $(filter-out tests/%.c,$(filter %.c,$(own_sources))) -- -std=c11 $(own_cppflags) $(package_cflags)
+
+format:
+	clang-format -i $(own_sources)
+
+bindir := $(DESTDIR)$(PREFIX)/bin
+mandir := $(DESTDIR)$(PREFIX)/share/man/man1
+completiondir := $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+
+install: all
+	$(INSTALL) -d $(bindir) $(mandir) $(completiondir)
+	$(INSTALL) -m 755 $(programs) $(bindir)
+	$(INSTALL) -m 644 docs/man/*.1 $(mandir)
+	$(INSTALL) -m 644 docs/completion/vmcrypt.bash $(completiondir)/vmcrypt
+
+clean:
+	rm -rf $(BUILD)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
