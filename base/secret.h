@@ -27,7 +27,8 @@ struct secret {
  */
 void secret_process_init(bool *locked);
 
-/* A zeroed secret of LENGTH bytes; NULL with *error set when memory is short. */
+/* A zeroed secret of LENGTH bytes, with a NUL behind them so that text can be read in place;
+ * NULL with *error set when memory is short. */
 struct secret *secret_new(size_t length, struct error *error);
 
 /* A secret holding a copy of LENGTH bytes at DATA. */

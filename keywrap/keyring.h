@@ -40,7 +40,9 @@ bool keyring_add_key(struct keyring *ring, const char *provider, const char *id,
 bool keyring_add_phrase(struct keyring *ring, const char *origin, struct secret *passphrase,
                         struct error *error);
 
-/* The I-th key that may fit (provider, id), exact ids first; NULL when there are no more. */
+/* The I-th key that may fit (provider, id), NULL when there are no more: first that provider's
+ * key, then keys of that id without or with another provider (one vCenter's provider may be
+ * renamed in another), then keys without an id. UUIDs compare in any case. */
 const struct keyring_key *keyring_find(const struct keyring *ring, const char *provider,
                                        const char *id, size_t i);
 
@@ -50,9 +52,10 @@ void keyring_free(struct keyring *ring);
  * Sources.
  *
  * A key file holds one key of 16, 24, 32 or 64 bytes: raw, or as hex or base64 text (white space
- * around it is ignored). ENCODING is "auto", "raw", "hex" or "base64". Where a file could be
- * read in two ways (32 raw bytes that are all hex digits) "auto" refuses and asks for the
- * encoding. A file that others may read is warned of.
+ * around it is ignored). ENCODING is "auto", "raw", "hex" or "base64"; "auto" takes a file that
+ * reads as hex for hex, else one that reads as base64 for base64, else its bytes: a random key
+ * looks like text of the right length with a chance of less than 2^-49. A file that others may
+ * read is warned of.
  */
 struct secret *key_file_read(const char *path, const char *encoding, struct log *log,
                              struct error *error);

@@ -18,7 +18,8 @@
 struct keysafe_attempt {
     const struct locator *locker; /* lives as long as the safe */
     bool opened;
-    char reason[256]; /* why not, or which key did it; never a secret */
+    bool missing;     /* its key is not in hand, as opposed to one that does not fit */
+    char reason[320]; /* why not, or which key did it; never a secret */
 };
 
 struct keysafe_result {

@@ -23,6 +23,7 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "base/secret.h"
 
 enum locator_type {
     LOCATOR_NULL,
@@ -44,17 +45,18 @@ enum {
     LOCATOR_MAX_FIELDS = 6,
 };
 
-/* One field: its bytes, and how the text spelled it. */
+/* One field: its bytes, and how the text spelled them. Wiped when freed. */
 struct locator_field {
-    struct secret *value; /* decoded bytes; NULL for <VMWARE-NULL>; a rawkey's are key bytes */
-    struct secret *raw;   /* the spelling read; NULL in a locator that was built, not read */
+    char *value;       /* decoded, NUL behind it; NULL for <VMWARE-NULL> */
+    size_t length;     /* of value */
+    char *raw;         /* the spelling read; NULL in a field that was built, not read */
+    size_t raw_length; /* of raw */
 };
 
 /* What the fields of each type mean, as indices into fields[]. fields[0] of the five indirect
  * types (phrase … fqid) is the unique id. */
 enum {
     LOCATOR_ID = 0,
-    LOCATOR_RAWKEY_DATA = 0,
     LOCATOR_PHRASE_KEYGEN = 1,
     LOCATOR_LDAP_SERVER = 1,
     LOCATOR_LDAP_DOMAIN = 2,
@@ -67,7 +69,7 @@ enum {
     LOCATOR_FQID_SERVER = 1,
     LOCATOR_FQID_KEY = 2,
     LOCATOR_PAIR_MAC = 0,
-    LOCATOR_PAIR_DATA = 1, /* value: the base64 text; see locator_pair_data for the bytes */
+    LOCATOR_PAIR_DATA = 1, /* the base64 text; see locator_pair_data for the bytes */
 };
 
 struct locator {
@@ -76,6 +78,8 @@ struct locator {
     struct locator_field fields[LOCATOR_MAX_FIELDS];
     size_t child_count;        /* list: its members; pair: 1, the locker */
     struct locator **children; /* owned */
+    struct secret *key;        /* rawkey: the key; it has no fields */
+    struct secret *key_raw;    /* rawkey: as it was spelled; NULL when built */
     char *prefix;              /* "vmware:key/" as it was spelled, on the outermost one only */
     char *type_name;           /* as it was spelled; NULL when built */
 };
@@ -90,7 +94,7 @@ bool locator_write(const struct locator *locator, struct buffer *out);
 
 /* A new locator with TYPE and no fields; the caller adds fields and children. */
 struct locator *locator_new(enum locator_type type, struct error *error);
-/* Append a field with LENGTH bytes at DATA (DATA NULL: <VMWARE-NULL>). */
+/* Append a field with a copy of LENGTH bytes at DATA (DATA NULL: <VMWARE-NULL>). */
 bool locator_add_field(struct locator *locator, const void *data, size_t length,
                        struct error *error);
 /* Append CHILD; owned by LOCATOR from here on, also on failure. */

@@ -26,8 +26,8 @@ struct nkp_id {
 /* True when ID (text, as in an fqid) is such a record, with *out filled. */
 bool nkp_id_decode(const char *id, struct nkp_id *out);
 
-/* Which kind of provider issued KEY_ID, as far as its shape tells: "native", "kmip (UUID)",
- * "kmip (integer)", "trusted or wrapped (not published)", "unknown". */
+/* Which kind of provider issued KEY_ID, as far as its shape tells: "native", "standard (KMIP,
+ * UUID)", "standard (KMIP, integer)", "trusted or wrapped (layout not published)", "unknown". */
 const char *provider_type_guess(const char *key_id);
 
 #endif

@@ -16,7 +16,7 @@
 #include "base/secret.h"
 
 /* More rounds than this are a way to stall us, not a passphrase: refused. */
-enum { PHRASE_MAX_ROUNDS = 100000000, PHRASE_MAX_SALT = 1024 };
+enum { PHRASE_MAX_ROUNDS = 10000000, PHRASE_MAX_SALT = 1024 };
 
 struct phrase_params {
     char pass2key[32]; /* "PBKDF2-HMAC-SHA-1" or "PBKDF2-HMAC-SHA-256" */

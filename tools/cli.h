@@ -57,6 +57,10 @@ struct cli {
     /* what was given, in order; see cli_value */
     size_t given_count;
     struct cli_given *given;
+    /* the job that shows progress; see cli_progress */
+    struct progress progress;
+    const char *job;
+    double job_started, job_shown; /* seconds, monotonic; shown 0: no line on the terminal */
 };
 
 int cli_main(const struct cli_program *program, int argc, char **argv);
@@ -88,8 +92,8 @@ int cli_print_json(json_t *document, int status);
  * \xNN. Returns one of a few rotating buffers. */
 const char *cli_printable(const char *text);
 
-/* A progress line on standard error for a job called NAME; NULL when none is wanted. It stops
- * the job when the user interrupts (SIGINT, SIGTERM). Valid until the next call. */
+/* A progress line on standard error for a job called NAME, shown when it is wanted, which in any
+ * case stops the job when the user interrupts (SIGINT, SIGTERM, SIGHUP). One job at a time. */
 const struct progress *cli_progress(struct cli *cli, const char *name);
 /* Take the line off the terminal again. */
 void cli_progress_end(struct cli *cli);

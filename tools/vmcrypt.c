@@ -1,5 +1,4 @@
 /* vmcrypt NAME …: run the program vmcrypt-NAME, found beside this one or on PATH, as git does. */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
