@@ -27,7 +27,10 @@ class Partition:
 def room(table, disk_sectors):
     """The one partition that fills a disk, leaving room for the table's copies."""
     end = disk_sectors - (_TABLE_SECTORS + 1 if table == "gpt" else 0)
-    return Partition(ALIGNMENT, (end - ALIGNMENT) // 8 * 8)
+    sectors = (end - ALIGNMENT) // 8 * 8
+    if sectors < ALIGNMENT:
+        raise LabError(f"a disk of {disk_sectors} sectors is too small for a file system")
+    return Partition(ALIGNMENT, sectors)
 
 
 def write(image, table, disk_sectors, partition, filesystem, seed):

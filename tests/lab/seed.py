@@ -1,4 +1,4 @@
-"""Deterministic bytes: every value of a made VM comes from (seed, kind, label)."""
+"""Deterministic bytes: every value of a made VM comes from the seed and a label."""
 import base64
 import hashlib
 import uuid
@@ -11,8 +11,12 @@ class Seed:
     change the others.
     """
 
-    def __init__(self, number, kind):
-        self._prefix = f"vmcrypt-lab/{number}/{kind}/"
+    def __init__(self, prefix):
+        self._prefix = prefix + "/"
+
+    def under(self, label):
+        """A source of its own for a part, so that two parts may use the same labels."""
+        return Seed(self._prefix + label)
 
     def bytes(self, label, count):
         return hashlib.shake_256((self._prefix + label).encode()).digest(count)

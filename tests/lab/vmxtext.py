@@ -29,6 +29,9 @@ class VmxText:
         for name, value in settings:
             self.set(name, value)
 
+    def extend(self, other):
+        self._lines += other._lines
+
     def raw(self, line):
         """A comment, an empty line or whatever a person may have typed."""
         self._lines.append(line)
