@@ -55,18 +55,21 @@ static const EVP_CIPHER *cbc_for(const struct secret *key)
     return key->length == 32 || key->length == 64 ? EVP_aes_256_cbc() : NULL;
 }
 
-static bool compute_mac(const struct secret *key, enum seal_mac mac, const void *data,
-                        size_t length, uint8_t out[EVP_MAX_MD_SIZE])
+bool seal_hmac(const struct secret *key, enum seal_mac mac, const void *data, size_t length,
+               uint8_t out[32], struct error *error)
 {
-    unsigned size;
-    return HMAC(macs[mac].digest(), key->data, (int)key->length, data, length, out, &size) !=
-               NULL &&
-           size >= macs[mac].bytes;
+    uint8_t digest[EVP_MAX_MD_SIZE];
+    bool ok =
+        HMAC(macs[mac].digest(), key->data, (int)key->length, data, length, digest, NULL) != NULL;
+    if (ok)
+        memcpy(out, digest, macs[mac].bytes);
+    secret_wipe(digest, sizeof digest);
+    return ok || error_set(error, ERROR_FAILED, "HMAC failed");
 }
 
-/* Whole blocks, no padding handling: that is ours to do without telling anybody how it went. */
-static bool cbc(bool encrypt, const struct secret *key, const uint8_t *iv, const uint8_t *in,
-                size_t length, uint8_t *out, struct error *error)
+/* No padding here: that is ours to check, without telling anybody how it went. */
+bool seal_cbc(bool encrypt, const struct secret *key, const uint8_t iv[16], const uint8_t *in,
+              size_t length, uint8_t *out, struct error *error)
 {
     const EVP_CIPHER *cipher = cbc_for(key);
     EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
@@ -109,12 +112,12 @@ bool seal_open(const struct secret *key, enum seal_mac mac, const uint8_t *seale
     struct secret *plain = secret_new(body, error);
     if (plain == NULL)
         return false;
-    bool ok = cbc(false, key, sealed, sealed + BLOCK, body, plain->data, error);
+    bool ok = seal_cbc(false, key, sealed, sealed + BLOCK, body, plain->data, error);
     if (ok) {
         unsigned valid;
-        uint8_t expected[EVP_MAX_MD_SIZE] = {0};
+        uint8_t expected[MAC_MAX] = {0};
         size_t size = unpadded_length(plain->data, body, &valid);
-        unsigned held = compute_mac(key, mac, plain->data, size, expected) ? 1 : 0;
+        unsigned held = seal_hmac(key, mac, plain->data, size, expected, error) ? 1 : 0;
         held &= CRYPTO_memcmp(expected, sealed + BLOCK + body, mac_bytes) == 0 ? 1 : 0;
         secret_wipe(expected, sizeof expected);
         if ((held & valid) == 0)
@@ -132,7 +135,7 @@ bool seal_make(const struct secret *key, enum seal_mac mac, const void *plain, s
 {
     size_t pad = BLOCK - length % BLOCK;
     size_t mac_bytes = macs[mac].bytes;
-    uint8_t tag[EVP_MAX_MD_SIZE];
+    uint8_t tag[MAC_MAX];
     struct secret *padded = secret_new(length + pad, error);
     if (padded == NULL)
         return false;
@@ -142,9 +145,10 @@ bool seal_make(const struct secret *key, enum seal_mac mac, const void *plain, s
     size_t total = BLOCK + length + pad + mac_bytes;
     uint8_t *sealed = (uint8_t *)buffer_reserve(out, total);
     bool ok = sealed != NULL || error_memory(error);
-    if (ok && (RAND_bytes(sealed, BLOCK) != 1 || !compute_mac(key, mac, plain, length, tag)))
-        ok = error_set(error, ERROR_FAILED, "sealing failed (random numbers or HMAC)");
-    if (ok && cbc(true, key, sealed, padded->data, length + pad, sealed + BLOCK, error)) {
+    if (ok && RAND_bytes(sealed, BLOCK) != 1)
+        ok = error_set(error, ERROR_FAILED, "the random number generator failed");
+    if (ok && seal_hmac(key, mac, plain, length, tag, error) &&
+        seal_cbc(true, key, sealed, padded->data, length + pad, sealed + BLOCK, error)) {
         memcpy(sealed + total - mac_bytes, tag, mac_bytes);
         out->length += total;
         out->data[out->length] = '\0';

@@ -41,4 +41,14 @@ bool seal_open(const struct secret *key, enum seal_mac mac, const uint8_t *seale
 bool seal_make(const struct secret *key, enum seal_mac mac, const void *plain, size_t length,
                struct buffer *out, struct error *error);
 
+/* The parts, for formats that lay them out otherwise. */
+
+/* AES-CBC over whole blocks, without padding, under the first 32 (or all 16, 24) bytes of KEY. */
+bool seal_cbc(bool encrypt, const struct secret *key, const uint8_t iv[16], const uint8_t *in,
+              size_t length, uint8_t *out, struct error *error);
+
+/* HMAC of LENGTH bytes under all of KEY; OUT takes seal_mac_bytes(mac), at most 32. */
+bool seal_hmac(const struct secret *key, enum seal_mac mac, const void *data, size_t length,
+               uint8_t out[32], struct error *error);
+
 #endif

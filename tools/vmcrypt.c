@@ -57,7 +57,8 @@ int main(int argc, char **argv)
         puts("vmcrypt " VMCRYPT_VERSION);
         return 0;
     }
-    char *help[] = {NULL, "--help", NULL};
+    char help_option[] = "--help";
+    char *help[] = {NULL, help_option, NULL};
     char **arguments = argv + 1;
     if (strcmp(command, "help") == 0) {
         command = argv[2];

@@ -20,8 +20,8 @@ enum {
     SECTOR_BYTES = 512,
     DESCRIPTOR_MAX_BYTES = 8 << 20, /* the largest seen have a few thousand extents */
     DESCRIPTOR_MAX_EXTENTS = 65536,
-    DESCRIPTOR_NO_PARENT = 0xffffffff,
 };
+#define DESCRIPTOR_NO_PARENT UINT32_C(0xffffffff)
 
 enum extent_access { EXTENT_RW, EXTENT_RDONLY, EXTENT_NOACCESS };
 
@@ -29,7 +29,7 @@ struct descriptor_extent {
     enum extent_access access;
     uint64_t sectors;
     char *type;      /* "FLAT", "VMFS", "SPARSE" … as written */
-    char *file;      /* in UTF-8; NULL for ZERO */
+    char *file;      /* in UTF-8; NULL for ZERO and where NOACCESS names none */
     uint64_t offset; /* in FILE, in sectors */
 };
 
@@ -44,9 +44,12 @@ struct descriptor *descriptor_load(const char *path, struct error *error);
 bool descriptor_write(const struct descriptor *d, struct buffer *out);
 void descriptor_free(struct descriptor *d);
 
-/* Value of NAME (any case) without quotes, in UTF-8, NULL when it is not there. */
+/* Value of NAME (any case) without quotes, in UTF-8, NULL when it is not there; of duplicates the
+ * last one counts. Bytes that the code page does not explain come as they are. Valid until D
+ * changes. */
 const char *descriptor_get(const struct descriptor *d, const char *name);
-/* Set or append in the section it belongs to; quoted as products do. */
+/* Set (of duplicates the last one) or append in the section it belongs to; quoted as products
+ * do. False (ERROR_FAILED) when VALUE has no form in a descriptor of this code page. */
 bool descriptor_set(struct descriptor *d, const char *name, const char *value, struct error *error);
 size_t descriptor_unset(struct descriptor *d, const char *name);
 
@@ -59,12 +62,15 @@ bool descriptor_set_extents(struct descriptor *d, const struct descriptor_extent
 /* Sum of all extents in bytes; false when it overflows. */
 bool descriptor_size(const struct descriptor *d, uint64_t *bytes);
 
-/* CID and parentCID; parent is DESCRIPTOR_NO_PARENT for a base disk. */
+/* CID (0 when there is none) and parentCID; parent is DESCRIPTOR_NO_PARENT for a base disk. */
 bool descriptor_cids(const struct descriptor *d, uint32_t *cid, uint32_t *parent,
                      struct error *error);
 
+/* Give it a fresh random content id: CID, and ddb.longContentID which ends in it. */
+bool descriptor_renew_cid(struct descriptor *d, struct error *error);
+
 /* A new descriptor for one flat extent FILE of BYTES (rounded up to sectors), monolithicFlat,
- * with geometry and a fresh CID and uuid. */
+ * with geometry and a fresh CID and uuid. ADAPTER is "lsilogic", "ide" …; NULL for "lsilogic". */
 struct descriptor *descriptor_new_flat(const char *file, uint64_t bytes, const char *adapter,
                                        struct error *error);
 

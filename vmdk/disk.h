@@ -22,21 +22,29 @@ enum disk_run { DISK_DATA, DISK_ZERO /* reads as zeros without I/O */ };
 struct disk;
 
 struct disk_options {
-    const struct keyring *keyring; /* NULL: open encrypted disks without decrypting */
+    const struct keyring *keyring; /* NULL: encrypted disks open, but reading is ERROR_NO_KEY */
     size_t unit_bytes;             /* data unit, 0 for 512 */
     bool decrypt_zero_units; /* decrypt units whose ciphertext is all zero too; by default they
                                 count as never written and read as zeros */
-    bool raw_ciphertext;     /* hand out what is stored, without decrypting */
-    bool allow_outside;      /* let extents lie outside the descriptor's directory */
+    bool raw_ciphertext;     /* hand out what is stored, without decrypting; needs no key */
+    bool allow_outside;      /* let extents lie outside the descriptor's directory, or be devices */
+    bool sequential;         /* a hint: will be read once, from front to back */
 };
 
 /*
  * Open the disk that the descriptor at PATH describes. Everything is checked before the first
  * read: extents there and long enough, their sum, no snapshot parent (not supported yet: the
  * error names it), encryption known. With an encrypted disk and a keyring the disk key is
- * unlocked (ERROR_NO_KEY when none fits).
+ * unlocked (ERROR_NO_KEY when none fits). A missing or short extent is ERROR_DAMAGED, a kind of
+ * disk that this version does not read ERROR_FAILED.
+ *
+ * Data units of an encrypted disk are counted from its start, whichever extent holds them
+ * [inferred; see docs/formats.md].
  */
 struct disk *disk_open(const char *path, const struct disk_options *options, struct error *error);
+
+/* The file or block device at PATH as a plain disk. */
+struct disk *disk_open_raw(const char *path, struct error *error);
 void disk_close(struct disk *disk);
 
 uint64_t disk_size(const struct disk *disk); /* bytes, a multiple of 512 */

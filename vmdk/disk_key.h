@@ -19,15 +19,17 @@ bool descriptor_is_encrypted(const struct descriptor *d);
 /* Parsed encryptionKeys; NULL with *error set when absent or malformed. Caller frees. */
 struct locator *disk_key_safe(const struct descriptor *d, struct error *error);
 
-/* Unlock the DEK; *result as keysafe_open. */
-bool disk_key_unlock(const struct descriptor *d, const struct keyring *ring, struct crypto_key *dek,
+/* Unlock the DEK that SAFE holds; *result as keysafe_open, to be freed either way, and with
+ * attempts that live as long as SAFE. */
+bool disk_key_unlock(const struct locator *safe, const struct keyring *ring, struct crypto_key *dek,
                      struct keysafe_result *result, struct error *error);
 
-/* Lock DEK for LOCKER and put encryptionKeys, keyID and ddb.iofilters into the descriptor. */
+/* Lock DEK for LOCKER with MAC and put encryptionKeys, keyID and ddb.iofilters into the
+ * descriptor. */
 bool disk_key_lock(struct descriptor *d, const struct crypto_key *dek,
-                   const struct keysafe_locker *locker, struct error *error);
+                   const struct keysafe_locker *locker, enum seal_mac mac, struct error *error);
 
-/* Take all three out again. */
-void disk_key_strip(struct descriptor *d);
+/* Take all three out again, and with the last filter the sidecars. Other filters stay named. */
+bool disk_key_strip(struct descriptor *d, struct error *error);
 
 #endif

@@ -2,7 +2,8 @@
  * signature - what a disk image shows of itself: partition table and file systems.
  *
  * XTS has no tag; that the plaintext makes sense is the only proof that key, data unit and tweak
- * were right. A GPT with valid CRCs in both copies is strong proof, a lone 55AA is not.
+ * were right. A GPT with valid CRCs in both copies is strong proof, a lone 55AA is not. The first
+ * sector of a disk is never one: it decrypts alike with data units of any size.
  */
 #ifndef VMCRYPT_VMDK_SIGNATURE_H
 #define VMCRYPT_VMDK_SIGNATURE_H
@@ -19,7 +20,8 @@ enum { SIGNATURE_MAX = 160 };
 struct signature {
     uint64_t offset; /* of the partition or volume, bytes */
     uint64_t length; /* 0: not known */
-    bool strong;     /* a checksum held, or a magic of at least 4 bytes at its place */
+    bool strong;     /* a checksum held, or a magic of at least 4 bytes (or fields that agree
+                      * with it), at a place that proves the data unit too */
     char what[64];   /* "GPT (both copies, CRC32 valid)", "ext4", "NTFS", … */
 };
 

@@ -1,0 +1,225 @@
+/* recover - the whole of it: settings, disks, other files, report. See recover.h. */
+#include "vm/recover.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "vm/files.h"
+#include "vm/recover_private.h"
+
+char *recovery_path(const struct recovery *r, const char *name, struct error *error)
+{
+    char *path = NULL;
+    if (asprintf(&path, "%s/%s", r->out, name) < 0) {
+        error_memory(error);
+        return NULL;
+    }
+    return path;
+}
+
+json_t *report_text(const char *text)
+{
+    json_t *value = json_string(text);
+    if (value != NULL)
+        return value;
+    struct buffer utf8 = BUFFER_INIT;
+    for (; *text != '\0'; text++) {
+        unsigned char byte = (unsigned char)*text;
+        if (byte >= 0x80)
+            buffer_append_byte(&utf8, (char)(0xc0 | byte >> 6));
+        buffer_append_byte(&utf8, (char)(byte >= 0x80 ? 0x80 | (byte & 0x3f) : byte));
+    }
+    value = json_string(buffer_text(&utf8));
+    buffer_free(&utf8);
+    return value;
+}
+
+void report_proof(json_t *proofs, const char *kind, const char *detail)
+{
+    json_array_append_new(proofs,
+                          json_pack("{s:s, s:o}", "kind", kind, "detail", report_text(detail)));
+}
+
+void report_failure(struct recovery *r, json_t *entry, const struct error *error)
+{
+    json_object_set_new(entry, "error", report_text(error->message));
+    if (error->offset != UINT64_MAX)
+        json_object_set_new(entry, "error_offset", json_integer((json_int_t)error->offset));
+    log_say(r->options->log, LOG_WARN, "%s: %s", error->file, error->message);
+    r->missed++;
+    if (r->first_miss.code == ERROR_NONE)
+        r->first_miss = *error;
+}
+
+/* An empty directory OUT, made when it is not there; what lies in one is never mixed with ours. */
+static bool prepare_directory(const char *out, struct error *error)
+{
+    if (mkdir(out, 0700) == 0)
+        return true;
+    if (errno != EEXIST) {
+        error_system(error, "cannot make the directory");
+        return error_in_file(error, out);
+    }
+    DIR *directory = opendir(out);
+    if (directory == NULL) {
+        error_system(error, "cannot use as output directory");
+        return error_in_file(error, out);
+    }
+    size_t entries = 0;
+    while (entries <= 2 && readdir(directory) != NULL)
+        entries++;
+    closedir(directory);
+    if (entries > 2) {
+        error_set(error, ERROR_USAGE, "the output directory is not empty");
+        return error_in_file(error, out);
+    }
+    return true;
+}
+
+static const char *encryption_of(const struct vmx_config *config)
+{
+    const char *type = vmx_config_get(config, "vmx.encryptionType");
+    if (!config->encrypted)
+        return "none";
+    return type != NULL && strcasecmp(type, "partial") == 0 ? "partial" : "full";
+}
+
+/* Settings that only make sense in an encrypted VM; a product would refuse the plain one. */
+static json_t *strip_crypto_settings(struct dict *plain)
+{
+    static const char *const names[] = {
+        "dataFileKey",         "ancestorDataFileKeys",     "cryptoState",
+        "encryption.keySafe",  "encryption.data",          "encryption.bundle",
+        "encryption.required", "encryption.required.vtpm", "encryption.unspecified.default",
+        "encryptedVM.guid",    "vmx.encryptionType"};
+    json_t *removed = json_array();
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (dict_unset(plain, names[i]) > 0)
+            json_array_append_new(removed, json_string(names[i]));
+    return removed;
+}
+
+static json_t *report_config(struct recovery *r, const char *name, json_t *removed)
+{
+    json_t *proofs = json_array();
+    if (r->config.encrypted) {
+        const struct keysafe_result *opened = &r->config.opened;
+        char detail[400];
+        snprintf(detail, sizeof detail, "config key, %s: %s", seal_mac_name(r->config.mac),
+                 opened->attempts[opened->opened].reason);
+        report_proof(proofs, "hmac", detail);
+        snprintf(detail, sizeof detail, "settings, %s under the config key",
+                 seal_mac_name(r->config.mac));
+        report_proof(proofs, "hmac", detail);
+    } else {
+        report_proof(proofs, "none", "");
+    }
+    return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o}", "source", report_text(file_name(r->vmx)),
+                     "file", report_text(name), "state",
+                     r->config.encrypted ? "recovered" : "copied", "encryption",
+                     encryption_of(&r->config), "proofs", proofs, "settings_removed", removed);
+}
+
+static bool write_config(struct recovery *r, json_t *report, struct error *error)
+{
+    const char *name = file_name(r->vmx);
+    char *path = recovery_path(r, name, error);
+    struct buffer text = BUFFER_INIT;
+    json_t *removed = strip_crypto_settings(r->plain);
+    const char *vtpm = dict_get(r->plain, "vtpm.present");
+    if (vtpm != NULL && strcasecmp(vtpm, "TRUE") == 0)
+        log_say(r->options->log, LOG_WARN,
+                "the VM has a virtual TPM, which VMware products allow in encrypted VMs only; its "
+                "settings are kept as they are");
+    bool ok = path != NULL && (dict_write(r->plain, &text) || error_memory(error)) &&
+              file_replace(path, buffer_text(&text), text.length, 0600, false, error);
+    if (ok) {
+        json_object_set_new(report, "config", report_config(r, name, removed));
+        r->recovered++;
+    } else {
+        json_decref(removed);
+    }
+    buffer_free(&text);
+    free(path);
+    return ok;
+}
+
+static bool write_report(struct recovery *r, json_t *report, struct error *error)
+{
+    char *text = json_dumps(report, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    char *path = text == NULL ? NULL : recovery_path(r, "report.json", error);
+    bool ok = text != NULL || error_memory(error);
+    ok = ok && path != NULL && file_replace(path, text, strlen(text), 0600, false, error);
+    free(path);
+    free(text);
+    return ok;
+}
+
+static bool recover_all(struct recovery *r, json_t *report, struct error *error)
+{
+    struct vm_disks disks;
+    bool ok = vm_disks_of(&r->config, &disks, error);
+    const char *display = ok ? vmx_config_get(&r->config, "displayName") : NULL;
+    if (display != NULL)
+        json_object_set_new(report, "display_name", report_text(display));
+    for (size_t i = 0; ok && i < disks.count; i++)
+        recover_disk(r, disks.disks[i].device, disks.disks[i].file);
+    vm_disks_free(&disks);
+    ok = ok && recover_files(r, error) && write_config(r, report, error);
+    json_object_set(report, "disks", r->disks);
+    json_object_set(report, "files", r->files);
+    json_object_set_new(report, "complete", json_boolean(ok && r->missed == 0));
+    return ok;
+}
+
+/* One line that says how it went as a whole. */
+static bool conclude(const struct recovery *r, struct error *error)
+{
+    if (r->missed == 0)
+        return true;
+    struct error first = r->first_miss;
+    error_set(error, ERROR_PARTIAL,
+              "%zu of %zu files not recovered or not proved, see report.json; "
+              "the first: %.200s: %.300s",
+              r->missed, r->missed + r->recovered, first.file[0] != '\0' ? first.file : "?",
+              first.message);
+    return error_in_file(error, r->out);
+}
+
+bool vm_recover(const char *vm, const char *out, const struct recover_options *options,
+                json_t **report, struct error *error)
+{
+    struct recovery r = {.options = options, .out = out, .first_miss = ERROR_INIT};
+    *report = NULL;
+    char *vmx = vm_find_vmx(vm, error);
+    if (vmx == NULL)
+        return false;
+    r.vmx = vmx;
+    bool ok = vmx_config_load(&r.config, vmx, error);
+    if (ok && r.config.encrypted)
+        ok = vmx_config_unlock(&r.config, options->keyring, error) || error_in_file(error, vmx);
+    if (ok) {
+        r.plain = vmx_config_plain(&r.config, error);
+        ok = r.plain != NULL && prepare_directory(out, error);
+    }
+    if (ok) {
+        r.disks = json_array();
+        r.files = json_array();
+        *report = json_pack("{s:i, s:s, s:o}", "version", 1, "tool", "vmcrypt " VMCRYPT_VERSION,
+                            "vm", report_text(vm));
+        ok = recover_all(&r, *report, error) && write_report(&r, *report, error) &&
+             conclude(&r, error);
+        json_decref(r.disks);
+        json_decref(r.files);
+    }
+    dict_free(r.plain);
+    vmx_config_free(&r.config);
+    free(vmx);
+    return ok;
+}
