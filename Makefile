@@ -92,7 +92,7 @@ fuzz_programs := $(addprefix $(FUZZ_BUILD)/,$(fuzz_targets))
 
 ifeq ($(IN_FUZZ_BUILD),)
 fuzz:
-	$(MAKE) IN_FUZZ_BUILD=1 BUILD=$(FUZZ_BUILD) CC=$(FUZZ_CC) CFLAGS='$(FUZZ_FLAGS)' fuzz
+	$(MAKE) IN_FUZZ_BUILD=1 BUILD=$(FUZZ_BUILD) FUZZ_BUILD=$(FUZZ_BUILD) CC=$(FUZZ_CC) CFLAGS='$(FUZZ_FLAGS)' fuzz
 else
 fuzz: $(fuzz_programs)
 $(fuzz_programs): $(BUILD)/%: $(BUILD)/tests/fuzz/%.o $(library)
@@ -139,6 +139,7 @@ install: all
 	$(INSTALL) -m 755 $(programs) $(bindir)
 	$(INSTALL) -m 644 docs/man/*.1 $(mandir)
 	$(INSTALL) -m 644 docs/completion/vmcrypt.bash $(completiondir)/vmcrypt
+	for name in $(filter-out vmcrypt,$(TOOLS)); do ln -sf vmcrypt $(completiondir)/$$name; done
 
 clean:
 	rm -rf $(BUILD)
