@@ -72,12 +72,13 @@ def flatten(files):
 class _Ext:
     """ext2/ext4 through mke2fs and debugfs."""
 
-    def __init__(self, version, block):
+    def __init__(self, version, block, features):
         self.tools = ("mke2fs", "debugfs", "e2fsck")
-        self._version, self._block = version, block
+        self._version, self._block, self._features = version, block, features
 
     def make(self, image, files, seed, work, first_sector):
-        tools.run("mke2fs", "-q", "-F", "-t", self._version, "-b", self._block, "-m", 0,
+        tools.run("mke2fs", "-q", "-F", "-t", self._version, "-O", self._features,
+                  "-b", self._block, "-m", 0,
                   "-L", "labdata", "-U", seed.uuid("ext uuid"), "-E",
                   f"hash_seed={seed.uuid('hash seed')},lazy_itable_init=0,lazy_journal_init=0,"
                   "nodiscard,root_owner=0:0", image)
@@ -144,8 +145,10 @@ class _Ntfs:
 
 
 FILESYSTEMS = {
-    "ext2": _Ext("ext2", 1024),
-    "ext4": _Ext("ext4", 4096),
+    # Features by name: what a bare -t gives depends on the machine's mke2fs.conf.
+    "ext2": _Ext("ext2", 1024, "sparse_super,filetype,dir_index"),
+    "ext4": _Ext("ext4", 4096, "has_journal,extent,huge_file,flex_bg,metadata_csum,64bit,"
+                               "dir_nlink,extra_isize,sparse_super,filetype,dir_index"),
     "fat16": _Fat(16),
     "fat32": _Fat(32),
     "ntfs": _Ntfs(),
