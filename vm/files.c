@@ -1,7 +1,6 @@
 /* files - see files.h. */
 #include "vm/files.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,92 +118,4 @@ char *vm_find_vmx(const char *path, struct error *error)
         error_memory(error);
     vm_names_free(&names);
     return vmx;
-}
-
-/* "scsi0:0.fileName": the length of the device part; 0 when NAME is no such setting. */
-static size_t device_length(const char *name)
-{
-    static const char *const buses[] = {"scsi", "sata", "nvme", "ide"};
-    const char *dot = strrchr(name, '.');
-    if (dot == NULL || strcasecmp(dot, ".fileName") != 0)
-        return 0;
-    for (size_t i = 0; i < sizeof buses / sizeof buses[0]; i++) {
-        size_t bus = strlen(buses[i]);
-        const char *at = name + bus;
-        if (strncasecmp(name, buses[i], bus) != 0 || !isdigit((unsigned char)*at))
-            continue;
-        at += strspn(at, "0123456789");
-        if (*at != ':' || !isdigit((unsigned char)at[1]))
-            continue;
-        at += 1 + strspn(at + 1, "0123456789");
-        if (at == dot)
-            return (size_t)(dot - name);
-    }
-    return 0;
-}
-
-static bool is_virtual_disk(const struct vmx_config *config, const char *device, size_t length)
-{
-    char name[96];
-    if (length > 64)
-        return false;
-    memcpy(name, device, length);
-    strcpy(name + length, ".present");
-    const char *present = vmx_config_get(config, name);
-    if (present != NULL && strcasecmp(present, "FALSE") == 0)
-        return false;
-    strcpy(name + length, ".deviceType");
-    const char *type = vmx_config_get(config, name);
-    return type == NULL || (strcasestr(type, "cdrom") == NULL && strcasestr(type, "raw") == NULL);
-}
-
-static bool add_disk(struct vm_disks *disks, const char *device, size_t length, const char *file,
-                     struct error *error)
-{
-    for (size_t i = 0; i < disks->count; i++)
-        if (strncasecmp(disks->disks[i].device, device, length) == 0 &&
-            disks->disks[i].device[length] == '\0')
-            return true;
-    struct vm_disk *grown = realloc(disks->disks, (disks->count + 1) * sizeof *grown);
-    if (grown == NULL)
-        return error_memory(error);
-    disks->disks = grown;
-    struct vm_disk *disk = &disks->disks[disks->count];
-    disk->device = strndup(device, length);
-    disk->file = strdup(file);
-    if (disk->device == NULL || disk->file == NULL) {
-        free(disk->device);
-        free(disk->file);
-        return error_memory(error);
-    }
-    disks->count++;
-    return true;
-}
-
-bool vm_disks_of(const struct vmx_config *config, struct vm_disks *disks, struct error *error)
-{
-    *disks = (struct vm_disks){0};
-    const struct dict *dicts[] = {config->inner, config->outer};
-    for (size_t d = 0; d < 2; d++) {
-        const char *name, *ignored;
-        for (size_t i = 0; dicts[d] != NULL && dict_at(dicts[d], i, &name, &ignored); i++) {
-            size_t length = device_length(name);
-            const char *file = length == 0 ? NULL : vmx_config_get(config, name);
-            if (file != NULL && vm_has_suffix(file, ".vmdk") &&
-                is_virtual_disk(config, name, length) &&
-                !add_disk(disks, name, length, file, error))
-                return false;
-        }
-    }
-    return true;
-}
-
-void vm_disks_free(struct vm_disks *disks)
-{
-    for (size_t i = 0; i < disks->count; i++) {
-        free(disks->disks[i].device);
-        free(disks->disks[i].file);
-    }
-    free(disks->disks);
-    *disks = (struct vm_disks){0};
 }

@@ -1,5 +1,5 @@
 /*
- * files - which files make up a VM: what its settings name, and what lies beside them.
+ * files - which files make up a VM: its .vmx, and what lies beside it.
  */
 #ifndef VMCRYPT_VM_FILES_H
 #define VMCRYPT_VM_FILES_H
@@ -8,25 +8,10 @@
 #include <stddef.h>
 
 #include "base/error.h"
-#include "vmx/config.h"
-
-struct vm_disk {
-    char *device; /* "scsi0:0" */
-    char *file;   /* as the setting names it */
-};
-
-struct vm_disks {
-    size_t count;
-    struct vm_disk *disks;
-};
 
 /* The .vmx that PATH means: itself, or the only one in a directory. Malloc'd; NULL with *error
  * when there is none or more than one. */
 char *vm_find_vmx(const char *path, struct error *error);
-
-/* Virtual disks (no CD-ROMs, no physical devices) in the order of the settings. */
-bool vm_disks_of(const struct vmx_config *config, struct vm_disks *disks, struct error *error);
-void vm_disks_free(struct vm_disks *disks);
 
 struct vm_names {
     size_t count;

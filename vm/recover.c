@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -82,12 +81,11 @@ static bool prepare_directory(const char *out, struct error *error)
     return true;
 }
 
-static const char *encryption_of(const struct vmx_config *config)
+static const char *encryption_name(enum vmx_encryption encryption)
 {
-    const char *type = vmx_config_get(config, "vmx.encryptionType");
-    if (!config->encrypted)
+    if (encryption == VMX_ENCRYPTION_NONE)
         return "none";
-    return type != NULL && strcasecmp(type, "partial") == 0 ? "partial" : "full";
+    return encryption == VMX_ENCRYPTION_PARTIAL ? "partial" : "full";
 }
 
 /* Settings that only make sense in an encrypted VM; a product would refuse the plain one. */
@@ -120,10 +118,10 @@ static json_t *report_config(struct recovery *r, const char *name, json_t *remov
     } else {
         report_proof(proofs, "none", "");
     }
-    return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o}", "source", report_text(file_name(r->vmx)),
-                     "file", report_text(name), "state",
-                     r->config.encrypted ? "recovered" : "copied", "encryption",
-                     encryption_of(&r->config), "proofs", proofs, "settings_removed", removed);
+    return json_pack(
+        "{s:o, s:o, s:s, s:s, s:o, s:o}", "source", report_text(file_name(r->vmx)), "file",
+        report_text(name), "state", r->config.encrypted ? "recovered" : "copied", "encryption",
+        encryption_name(r->info.encryption), "proofs", proofs, "settings_removed", removed);
 }
 
 static bool write_config(struct recovery *r, json_t *report, struct error *error)
@@ -132,8 +130,7 @@ static bool write_config(struct recovery *r, json_t *report, struct error *error
     char *path = recovery_path(r, name, error);
     struct buffer text = BUFFER_INIT;
     json_t *removed = strip_crypto_settings(r->plain);
-    const char *vtpm = dict_get(r->plain, "vtpm.present");
-    if (vtpm != NULL && strcasecmp(vtpm, "TRUE") == 0)
+    if (r->info.vtpm == VMX_YES)
         log_say(r->options->log, LOG_WARN,
                 "the VM has a virtual TPM, which VMware products allow in encrypted VMs only; its "
                 "settings are kept as they are");
@@ -163,15 +160,15 @@ static bool write_report(struct recovery *r, json_t *report, struct error *error
 
 static bool recover_all(struct recovery *r, json_t *report, struct error *error)
 {
-    struct vm_disks disks;
-    bool ok = vm_disks_of(&r->config, &disks, error);
-    const char *display = ok ? vmx_config_get(&r->config, "displayName") : NULL;
-    if (display != NULL)
-        json_object_set_new(report, "display_name", report_text(display));
-    for (size_t i = 0; ok && i < disks.count; i++)
-        recover_disk(r, disks.disks[i].device, disks.disks[i].file);
-    vm_disks_free(&disks);
-    ok = ok && recover_files(r, error) && write_config(r, report, error);
+    const struct vmx_value *name = &r->info.facts[VMX_FACT_DISPLAY_NAME];
+    if (name->known == VMX_KNOWN)
+        json_object_set_new(report, "display_name", report_text(name->text));
+    for (size_t i = 0; i < r->info.disk_count; i++) {
+        const struct vmx_disk *disk = &r->info.disks[i];
+        if (disk->present && vm_has_suffix(disk->file, ".vmdk"))
+            recover_disk(r, disk->device, disk->file);
+    }
+    bool ok = recover_files(r, error) && write_config(r, report, error);
     json_object_set(report, "disks", r->disks);
     json_object_set(report, "files", r->files);
     json_object_set_new(report, "complete", json_boolean(ok && r->missed == 0));
@@ -206,7 +203,8 @@ bool vm_recover(const char *vm, const char *out, const struct recover_options *o
         ok = vmx_config_unlock(&r.config, options->keyring, error) || error_in_file(error, vmx);
     if (ok) {
         r.plain = vmx_config_plain(&r.config, error);
-        ok = r.plain != NULL && prepare_directory(out, error);
+        ok = r.plain != NULL && vmx_info_fill(&r.info, &r.config, error) &&
+             prepare_directory(out, error);
     }
     if (ok) {
         r.disks = json_array();
@@ -219,6 +217,7 @@ bool vm_recover(const char *vm, const char *out, const struct recover_options *o
         json_decref(r.files);
     }
     dict_free(r.plain);
+    vmx_info_free(&r.info);
     vmx_config_free(&r.config);
     free(vmx);
     return ok;

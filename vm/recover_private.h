@@ -6,12 +6,14 @@
 
 #include "vm/recover.h"
 #include "vmx/config.h"
+#include "vmx/info.h"
 
 struct recovery {
     const struct recover_options *options;
     const char *vmx; /* path of the source .vmx */
     const char *out; /* output directory */
     struct vmx_config config;
+    struct vmx_info info;
     struct dict *plain; /* settings to be written */
     json_t *disks, *files;
     size_t recovered;        /* files that came out, whole */
