@@ -135,20 +135,14 @@ const char *vmx_config_get(const struct vmx_config *config, const char *name)
     return value != NULL ? value : dict_get(config->outer, name);
 }
 
-struct dict *config_copy(const struct dict *dict, bool keep_mark, struct error *error)
+struct dict *config_copy(const struct dict *dict, struct error *error)
 {
-    static const char mark[] = "\xef\xbb\xbf";
     struct buffer text = BUFFER_INIT;
     struct dict *copy = NULL;
-    if (dict_write(dict, &text)) {
-        const char *start = buffer_text(&text);
-        size_t skip = 0;
-        if (!keep_mark && strncmp(start, mark, sizeof mark - 1) == 0)
-            skip = sizeof mark - 1;
-        copy = dict_parse(start + skip, text.length - skip, dict_encoding(dict), error);
-    } else {
+    if (dict_write(dict, &text))
+        copy = dict_parse(buffer_text(&text), text.length, dict_encoding(dict), error);
+    else
         error_memory(error);
-    }
     buffer_free(&text);
     return copy;
 }
@@ -156,7 +150,7 @@ struct dict *config_copy(const struct dict *dict, bool keep_mark, struct error *
 /* The outer part without its key safe, its data and what the inner part sets anew. */
 static struct dict *plain_outer(const struct vmx_config *config, struct error *error)
 {
-    struct dict *outer = config_copy(config->outer, true, error);
+    struct dict *outer = config_copy(config->outer, error);
     const char *name, *value;
     if (outer == NULL)
         return NULL;
@@ -210,15 +204,16 @@ static struct dict *join_settings(const struct dict *outer, const struct dict *i
 struct dict *vmx_config_plain(const struct vmx_config *config, struct error *error)
 {
     if (!config->encrypted)
-        return config_copy(config->outer, true, error);
+        return config_copy(config->outer, error);
     if (config->inner == NULL) {
         error_set(error, ERROR_NO_KEY, "is locked");
         return NULL;
     }
-    struct dict *plain = NULL, *inner = config_copy(config->inner, false, error);
+    struct dict *plain = NULL, *inner = config_copy(config->inner, error);
     struct dict *outer = inner == NULL ? NULL : plain_outer(config, error);
     if (outer != NULL) {
         dict_unset(inner, CONFIG_ENCODING);
+        dict_drop_mark(inner);
         bool same = strcasecmp(dict_encoding(outer), dict_encoding(inner)) == 0;
         plain = same ? join_texts(outer, inner, error) : join_settings(outer, inner, error);
     }

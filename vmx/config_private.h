@@ -11,7 +11,7 @@
 #define CONFIG_DATA "encryption.data"
 #define CONFIG_ENCODING ".encoding"
 
-/* The same text again, with its byte order mark or without. */
-struct dict *config_copy(const struct dict *dict, bool keep_mark, struct error *error);
+/* The same text again. */
+struct dict *config_copy(const struct dict *dict, struct error *error);
 
 #endif

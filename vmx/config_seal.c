@@ -109,9 +109,10 @@ static bool stays_outside(const char *name)
 static bool divide(const struct dict *plain, struct vmx_config *into, struct error *error)
 {
     into->outer = dict_new(dict_encoding(plain), error);
-    into->inner = into->outer == NULL ? NULL : config_copy(plain, false, error);
+    into->inner = into->outer == NULL ? NULL : config_copy(plain, error);
     if (into->inner == NULL)
         return false;
+    dict_drop_mark(into->inner);
     const char *name, *value;
     for (size_t i = 0; dict_at(plain, i, &name, &value); i++) {
         /* Of settings that are there twice the last one counts. */

@@ -158,17 +158,22 @@ static bool open_named_encoding(struct dict *dict, const struct dict_line *line,
     return dict->encoding != NULL;
 }
 
+static bool starts_with_mark(const char *text, size_t length)
+{
+    const size_t mark = sizeof byte_order_mark - 1;
+    return length >= mark && memcmp(text, byte_order_mark, mark) == 0;
+}
+
 static bool parse(struct dict *dict, const char *text, size_t length, const char *encoding,
                   struct error *error)
 {
-    const size_t mark = sizeof byte_order_mark - 1;
     const char *copy = dict_arena_copy(&dict->arena, text, length);
     if (copy == NULL)
         return error_memory(error);
-    if (length >= mark && memcmp(copy, byte_order_mark, mark) == 0) {
+    if (starts_with_mark(copy, length)) {
         dict->has_mark = true;
-        copy += mark;
-        length -= mark;
+        copy += sizeof byte_order_mark - 1;
+        length -= sizeof byte_order_mark - 1;
     }
     uint32_t named;
     if (!split_lines(dict, copy, length, &named, error))
@@ -261,11 +266,24 @@ size_t dict_odd_lines(const struct dict *dict)
     return dict->odd_lines;
 }
 
+/* A name that starts with the bytes of a mark, come to the start of a text since what stood before
+ * it is gone, would lose them unless there is a real one before it. */
+static bool needs_mark(const struct dict *dict)
+{
+    const struct dict_line *first = dict->first == DICT_NO_LINE ? NULL : &dict->lines[dict->first];
+    return first != NULL && starts_with_mark(first->text, first->length);
+}
+
 bool dict_write(const struct dict *dict, struct buffer *out)
 {
-    if (dict->has_mark)
+    if (dict->has_mark || (out->length == 0 && needs_mark(dict)))
         buffer_append(out, byte_order_mark, sizeof byte_order_mark - 1);
     for (uint32_t i = dict->first; i != DICT_NO_LINE; i = dict->lines[i].after)
         buffer_append(out, dict->lines[i].text, dict->lines[i].length);
     return !out->failed;
+}
+
+void dict_drop_mark(struct dict *dict)
+{
+    dict->has_mark = false;
 }

@@ -36,6 +36,9 @@ struct dict *dict_new(const char *encoding, struct error *error);
 /* The whole text as it stands. */
 bool dict_write(const struct dict *dict, struct buffer *out);
 
+/* Leave the byte order mark out, if the text has one, for a text that is to be part of another. */
+void dict_drop_mark(struct dict *dict);
+
 void dict_free(struct dict *dict);
 
 /* Code page of the text, as named ("UTF-8" when none is). */

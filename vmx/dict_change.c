@@ -22,7 +22,7 @@ static const char *line_end(const struct dict *dict)
     return model == DICT_NO_LINE ? "\n" : end_of(&dict->lines[model]);
 }
 
-/* Give LINE the text in TEXT, whose value is spelled in TOKEN bytes at offset PARTS->token. */
+/* Keep a copy of TEXT as the text of LINE. */
 static bool take_text(struct dict *dict, struct dict_line *line, const struct buffer *text,
                       struct error *error)
 {

@@ -178,7 +178,10 @@ static bool is_ascii(const char *text, size_t length)
 
 static void append_hex(uint8_t byte, const char *bar, struct buffer *out)
 {
-    buffer_printf(out, "%s%02X", bar, byte);
+    static const char digits[] = "0123456789ABCDEF";
+    const char hex[2] = {digits[byte >> 4], digits[byte & 15]};
+    buffer_append_text(out, bar);
+    buffer_append(out, hex, sizeof hex);
 }
 
 static bool decode_utf8(const char *bytes, size_t length, const char *bar, struct buffer *out)

@@ -1,6 +1,6 @@
 /*
  * Encrypted .vmx files: the real Workstation sample, and texts made here. That other programs
- * read what is written is checked by tests/e2e with the lab's own reader.
+ * (dissect.hypervisor, RF3/VMwareVMX) read what is written was checked by hand.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -244,6 +244,28 @@ static void unsetting(void **state)
     dict_free(dict);
 }
 
+static void byte_order_marks(void **state)
+{
+    (void)state;
+    struct dict *dict = parse("\xef\xbb\xbf"
+                              "a = \"1\"\n");
+    assert_value(dict, "a", "1");
+    dict_drop_mark(dict);
+    assert_text(dict, "a = \"1\"\n");
+    dict_free(dict);
+    /* The bytes of one within the text belong to the name, also when they come to its start. */
+    dict = parse("a = \"1\"\n\xef\xbb\xbf"
+                 "b = \"2\"\n");
+    assert_value(dict,
+                 "\xef\xbb\xbf"
+                 "b",
+                 "2");
+    assert_int_equal(dict_unset(dict, "a"), 1);
+    assert_text(dict, "\xef\xbb\xbf\xef\xbb\xbf"
+                      "b = \"2\"\n");
+    dict_free(dict);
+}
+
 static void truth(void **state)
 {
     (void)state;
@@ -524,6 +546,7 @@ int main(void)
         cmocka_unit_test(setting_changes_only_the_value),
         cmocka_unit_test(new_settings_follow_the_last),
         cmocka_unit_test(unsetting),
+        cmocka_unit_test(byte_order_marks),
         cmocka_unit_test(truth),
         cmocka_unit_test(code_pages),
         cmocka_unit_test(ascii_is_ascii_everywhere),
