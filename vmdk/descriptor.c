@@ -140,13 +140,13 @@ static bool split_lines(struct descriptor *d, struct error *error)
     return true;
 }
 
-static bool has_mark(const struct descriptor *d)
+size_t mark_line(const struct descriptor *d)
 {
     for (size_t i = 0; i < d->line_count && d->lines[i].kind == LINE_OTHER; i++) {
         if (span_is(span_trim(d->lines[i].bytes), MARK))
-            return true;
+            return i;
     }
-    return false;
+    return d->line_count;
 }
 
 static void find_encoding(struct descriptor *d)
@@ -211,7 +211,7 @@ struct descriptor *descriptor_parse(const char *text, size_t length, struct erro
         ok = error_memory(error);
     else
         ok = split_lines(d, error);
-    if (ok && !has_mark(d))
+    if (ok && mark_line(d) == d->line_count)
         ok = error_set(error, ERROR_DAMAGED, "no disk descriptor: it lacks the line \"%s\"", MARK);
     if (ok) {
         find_encoding(d);

@@ -99,10 +99,10 @@ static bool rewrite_setting(struct descriptor *d, struct descriptor_line *line, 
 }
 
 /* Behind the last setting of the same section; without one, ddb settings go to the end and
- * others behind the first line. */
+ * others behind the mark. */
 static size_t place_for_setting(const struct descriptor *d, bool ddb)
 {
-    size_t place = ddb || d->line_count == 0 ? d->line_count : 1;
+    size_t place = ddb ? d->line_count : mark_line(d) + 1;
     for (size_t i = 0; i < d->line_count; i++) {
         if (d->lines[i].kind == LINE_SETTING && is_ddb(d->lines[i].name) == ddb)
             place = i + 1;
@@ -115,6 +115,9 @@ bool descriptor_set(struct descriptor *d, const char *name, const char *value, s
     if (strpbrk(value, "\"\r\n") != NULL)
         return error_set(error, ERROR_FAILED,
                          "a value with a quote or line end has no form in a descriptor");
+    if (strcasecmp(name, "encoding") == 0 && strcmp(value, d->encoding) != 0)
+        return error_set(error, ERROR_FAILED,
+                         "the code page of a descriptor stays: its other lines are written in it");
     char *bytes = charset_from_utf8(d->encoding, value, error);
     if (bytes == NULL)
         return false;
@@ -160,7 +163,7 @@ static size_t place_for_extents(const struct descriptor *d)
         if (d->lines[i].kind == LINE_EXTENT)
             return i;
     }
-    for (size_t i = 0; i < d->line_count; i++) {
+    for (size_t i = mark_line(d); i < d->line_count; i++) {
         if (span_is(span_trim(d->lines[i].bytes), "# Extent description"))
             return i + 1;
     }

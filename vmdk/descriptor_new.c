@@ -36,15 +36,14 @@ static bool set_uuid(struct descriptor *d, struct error *error)
     uint8_t id[UUID_BYTES];
     if (!random_bytes(id, sizeof id, error))
         return false;
-    /* VMware's own prefix for made-up disk ids. */
-    const uint8_t prefix[] = {0x60, 0x00, 0xc2, 0x90};
-    memcpy(id, prefix, 3);
-    id[3] = (uint8_t)(prefix[3] | (id[3] & 0x0f));
+    /* VMware's own prefix for made-up disk ids, spelled as its tools do. */
+    static const char PREFIX[] = "60 00 C2 9";
     char text[3 * UUID_BYTES];
     for (size_t i = 0; i < UUID_BYTES; i++)
         snprintf(text + 3 * i, 3, "%02x", id[i]);
     for (size_t i = 1; i < UUID_BYTES; i++)
         text[3 * i - 1] = i == UUID_BYTES / 2 ? '-' : ' ';
+    memcpy(text, PREFIX, sizeof PREFIX - 1);
     return descriptor_set(d, "ddb.uuid", text, error);
 }
 

@@ -49,6 +49,9 @@ struct descriptor {
 /* Part of S between blanks. */
 struct span span_trim(struct span s);
 bool span_is(struct span s, const char *text); /* ASCII case is ignored */
+/* The line that marks a descriptor, which stands before all settings and extents; the number of
+ * lines when there is none. */
+size_t mark_line(const struct descriptor *d);
 /* Set kind, name and token of a line from its bytes. */
 void line_classify(struct descriptor_line *line);
 void line_free(struct descriptor_line *line);

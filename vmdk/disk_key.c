@@ -12,10 +12,21 @@
 
 static const char FILTER[] = "vmwarevmcrypt";
 
-/* The filter's bare name in descriptors; the API calls it VMW_vmwarevmcrypt_1.0.0. */
+/* Our filter is somewhere in LENGTH bytes. Descriptors have its bare name; the API calls it
+ * VMW_vmwarevmcrypt_1.0.0. */
+static bool has_filter(const char *text, size_t length)
+{
+    const size_t name = sizeof FILTER - 1;
+    for (size_t at = 0; at + name <= length; at++) {
+        if (strncasecmp(text + at, FILTER, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 static bool names_filter(const char *filters)
 {
-    return filters != NULL && strcasestr(filters, FILTER) != NULL;
+    return filters != NULL && has_filter(filters, strlen(filters));
 }
 
 bool descriptor_is_encrypted(const struct descriptor *d)
@@ -110,9 +121,7 @@ static bool drop_filter(struct descriptor *d, struct buffer *left)
     for (const char *at = filters; at != NULL && *at != '\0';) {
         at += strspn(at, ", ");
         size_t length = strcspn(at, ", ");
-        char name[128];
-        snprintf(name, sizeof name, "%.*s", (int)(length < 127 ? length : 127), at);
-        if (length > 0 && !names_filter(name)) {
+        if (length > 0 && !has_filter(at, length)) {
             if (left->length > 0)
                 buffer_append_text(left, ",");
             buffer_append(left, at, length);
@@ -125,13 +134,16 @@ static bool drop_filter(struct descriptor *d, struct buffer *left)
 bool disk_key_strip(struct descriptor *d, struct error *error)
 {
     struct buffer left = BUFFER_INIT;
-    bool ok = drop_filter(d, &left) || error_memory(error);
-    if (ok && left.length > 0) {
-        ok = descriptor_set(d, "ddb.iofilters", left.data, error);
-    } else if (ok) {
-        descriptor_unset(d, "ddb.iofilters");
-        /* Files that filters keep beside the disk. */
-        descriptor_unset(d, "ddb.sidecars");
+    bool ok = true;
+    if (names_filter(descriptor_get(d, "ddb.iofilters"))) {
+        ok = drop_filter(d, &left) || error_memory(error);
+        if (ok && left.length > 0) {
+            ok = descriptor_set(d, "ddb.iofilters", left.data, error);
+        } else if (ok) {
+            descriptor_unset(d, "ddb.iofilters");
+            /* Files that filters keep beside the disk. */
+            descriptor_unset(d, "ddb.sidecars");
+        }
     }
     descriptor_unset(d, "encryptionKeys");
     descriptor_unset(d, "keyID");

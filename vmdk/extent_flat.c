@@ -22,18 +22,15 @@ static bool flat_read(const struct extent *e, uint64_t at, void *data, size_t le
  * Holes as the file system tells them. A file system that cannot tell reports data, which is
  * always right. lseek moves the offset of a shared descriptor, but nobody reads through that.
  */
-static bool flat_run_at(const struct extent *e, uint64_t at, enum disk_run *run, uint64_t *length,
-                        struct error *error)
+static void find_run(int fd, off_t here, uint64_t left, enum disk_run *run, uint64_t *length)
 {
-    int fd = extent_pool_take(e->pool, e->file, error);
-    if (fd < 0)
-        return false;
-    uint64_t left = e->length - at;
-    off_t here = (off_t)(e->offset + at);
     off_t data = lseek(fd, here, SEEK_DATA);
     *length = left;
     if (data < 0) {
-        *run = errno == ENXIO ? DISK_ZERO : DISK_DATA;
+        /* No data up to the end; beyond the end of a file that shrank since it was opened, let
+         * the read find out. */
+        off_t end = errno == ENXIO ? lseek(fd, 0, SEEK_END) : -1;
+        *run = end >= here && (uint64_t)(end - here) >= left ? DISK_ZERO : DISK_DATA;
     } else if (data > here) {
         *run = DISK_ZERO;
         if ((uint64_t)(data - here) < left)
@@ -44,6 +41,15 @@ static bool flat_run_at(const struct extent *e, uint64_t at, enum disk_run *run,
         if (hole > here && (uint64_t)(hole - here) < left)
             *length = (uint64_t)(hole - here);
     }
+}
+
+static bool flat_run_at(const struct extent *e, uint64_t at, enum disk_run *run, uint64_t *length,
+                        struct error *error)
+{
+    int fd = extent_pool_take(e->pool, e->file, error);
+    if (fd < 0)
+        return false;
+    find_run(fd, (off_t)(e->offset + at), e->length - at, run, length);
     extent_pool_give(e->pool, e->file, fd);
     return true;
 }

@@ -49,8 +49,8 @@ void look_add_partition(struct look *l, uint64_t offset, uint64_t length)
 }
 
 struct mbr_entry {
-    uint8_t flag, type;
     uint64_t start, count; /* sectors */
+    uint8_t flag, type;
     bool empty;
 };
 
@@ -136,8 +136,10 @@ bool look_mbr(struct look *l)
         protective = protective || entries[i].type == MBR_PROTECTIVE;
         used += !entries[i].empty;
     }
-    look_found(l, 0, l->size, 0, false, protective ? "MBR (protective)" : "MBR (%zu sane entries)",
-               used);
+    if (protective)
+        look_found(l, 0, l->size, 0, false, "MBR (protective)");
+    else
+        look_found(l, 0, l->size, 0, false, "MBR (%zu partition%s)", used, used == 1 ? "" : "s");
     for (size_t i = 0; i < MBR_ENTRIES; i++) {
         if (is_extended(&entries[i]))
             walk_logical(l, &entries[i]);

@@ -169,6 +169,9 @@ static void code_pages(void **state)
     struct descriptor *d = parse("# Disk DescriptorFile\nencoding=\"windows-1252\"\n");
     assert_false(descriptor_set(d, "x", "\xe7\xa3\x81", &error));
     assert_error(error, ERROR_FAILED, "windows-1252");
+    assert_false(descriptor_set(d, "Encoding", "UTF-8", &error));
+    assert_error(error, ERROR_FAILED, "code page");
+    assert_true(descriptor_set(d, "encoding", "windows-1252", &error));
     descriptor_free(d);
 }
 
@@ -268,6 +271,11 @@ static void setting(void **state)
     assert_text(d, HEAD "keyID=00c0ffee\ncreateType=\"vmfs\"\n"
                         "ddb.a = \"\"\r\nddb.c =   \"y z\"\nddb.new = \"n\"\n");
     descriptor_free(d);
+    d = parse("# Extent description\n" HEAD "?");
+    assert_true(descriptor_set(d, "version", "1", &error));
+    assert_true(descriptor_set_extents(d, NULL, 0, &error));
+    assert_text(d, "# Extent description\n" HEAD "version=1\n?\n");
+    descriptor_free(d);
     d = parse("# Disk DescriptorFile");
     assert_true(descriptor_set(d, "ddb.a", "1", &error));
     assert_true(descriptor_set(d, "version", "1", &error));
@@ -318,7 +326,7 @@ static void new_flat(void **state)
     assert_string_equal(descriptor_get(d, "ddb.geometry.cylinders"), "13054");
     assert_string_equal(descriptor_extent_at(d, 0)->file, "x-flat.vmdk");
     assert_int_equal(strlen(descriptor_get(d, "ddb.uuid")), 47);
-    assert_memory_equal(descriptor_get(d, "ddb.uuid"), "60 00 c2 9", 10);
+    assert_memory_equal(descriptor_get(d, "ddb.uuid"), "60 00 C2 9", 10);
     uint32_t cid, again, parent;
     assert_true(descriptor_cids(d, &cid, &parent, &error));
     assert_int_equal(parent, DESCRIPTOR_NO_PARENT);

@@ -1,0 +1,80 @@
+/* cli_disk - see cli_disk.h. */
+#include "tools/cli_disk.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "tools/cli_explain.h"
+
+bool cli_disk_options(struct cli *cli, struct disk_options *options, struct error *error)
+{
+    *options = (struct disk_options){
+        .decrypt_zero_units = cli_value(cli, "decrypt-zero-units") != NULL,
+        .allow_outside = cli_value(cli, "allow-outside") != NULL,
+    };
+    const char *unit = cli_value(cli, "data-unit");
+    if (unit == NULL)
+        return true;
+    if (strcmp(unit, "512") != 0 && strcmp(unit, "4096") != 0)
+        return error_set(error, ERROR_USAGE, "--data-unit takes 512 or 4096");
+    options->unit_bytes = strcmp(unit, "512") == 0 ? 512 : 4096;
+    return true;
+}
+
+bool cli_is_vmdk_name(const char *path)
+{
+    size_t length = strlen(path);
+    return length > 5 && strcasecmp(path + length - 5, ".vmdk") == 0;
+}
+
+json_t *cli_signatures_json(const struct signatures *s)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < s->count; i++) {
+        const struct signature *found = &s->found[i];
+        json_array_append_new(all,
+                              json_pack("{s:o, s:I, s:I, s:b}", "what", cli_json_text(found->what),
+                                        "offset", (json_int_t)found->offset, "length",
+                                        (json_int_t)found->length, "strong", found->strong));
+    }
+    return all;
+}
+
+void cli_signatures_print(FILE *to, const struct signatures *s, int indent)
+{
+    for (size_t i = 0; i < s->count; i++)
+        fprintf(to, "%*s%s at byte %" PRIu64 "%s\n", indent, "", cli_printable(s->found[i].what),
+                s->found[i].offset, s->found[i].strong ? "" : " (weak)");
+}
+
+void cli_say(const struct cli *cli, const char *format, ...)
+{
+    if (cli->log.level < 0)
+        return;
+    va_list args;
+    va_start(args, format);
+    fprintf(stderr, "%s: ", cli->program->name);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+}
+
+void cli_warn_filters(struct cli *cli, const struct descriptor *d)
+{
+    const char *filters = descriptor_get(d, "ddb.iofilters");
+    for (const char *at = filters; at != NULL && *at != '\0';) {
+        at += strspn(at, ", ");
+        size_t length = strcspn(at, ", ");
+        char name[128];
+        snprintf(name, sizeof name, "%.*s", (int)(length < 127 ? length : 127), at);
+        if (length > 0 && strcasestr(name, "vmwarevmcrypt") == NULL)
+            log_say(&cli->log, LOG_WARN,
+                    "the I/O filter \"%s\" is attached too; whatever it does to the data is not "
+                    "undone",
+                    cli_printable(name));
+        at += length;
+    }
+}

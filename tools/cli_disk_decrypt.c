@@ -1,0 +1,145 @@
+/* cli_disk_decrypt - vmcrypt-disk decrypt: the plain disk, and what was proved of it. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/cli_disk.h"
+#include "tools/cli_explain.h"
+
+struct decryption {
+    struct cli *cli;
+    const char *in, *out;
+    bool to_vmdk;
+    struct disk *disk;
+    struct signatures signatures;
+    bool confirmed; /* the plaintext proves data unit and tweak */
+    struct copy_stats stats;
+};
+
+static bool choose_format(struct decryption *d, struct error *error)
+{
+    const char *to = cli_value(d->cli, "to");
+    if (strcmp(d->out, "-") == 0)
+        return error_set(error, ERROR_USAGE,
+                         "a disk image needs a file; it is not written to "
+                         "standard output");
+    if (to != NULL && strcmp(to, "raw") != 0 && strcmp(to, "vmdk") != 0)
+        return error_set(error, ERROR_USAGE, "--to takes raw or vmdk");
+    d->to_vmdk = to != NULL ? strcmp(to, "vmdk") == 0 : cli_is_vmdk_name(d->out);
+    return true;
+}
+
+static size_t unit_bytes(const struct disk_options *options)
+{
+    return options->unit_bytes == 0 ? 512 : options->unit_bytes;
+}
+
+/* XTS has no tag: look at the plaintext before anything is written. */
+static bool check_plaintext(struct decryption *d, const struct disk_options *options,
+                            struct error *error)
+{
+    if (!signatures_find(d->disk, &d->signatures, error))
+        return false;
+    d->confirmed = signatures_prove(&d->signatures);
+    if (!disk_is_encrypted(d->disk) || d->confirmed)
+        return true;
+    const char *seen =
+        d->signatures.count == 0 ? "nothing in it is recognised" : "only weak signs are in it";
+    if (cli_value(d->cli, "require-proof") != NULL) {
+        error_set(error, ERROR_DAMAGED,
+                  "the plaintext is not confirmed: %s, read with data units of %zu bytes counted "
+                  "from the start of the disk",
+                  seen, unit_bytes(options));
+        return error_in_file(error, d->in);
+    }
+    log_say(&d->cli->log, LOG_WARN,
+            "%s: the plaintext is not confirmed: %s. The disk key is right (its MAC holds); that "
+            "data units have %zu bytes and are counted from the start of the disk is an assumption",
+            cli_printable(d->in), seen, unit_bytes(options));
+    return true;
+}
+
+static bool write_output(struct decryption *d, struct error *error)
+{
+    struct disk_output out;
+    const struct progress *progress = cli_progress(d->cli, d->out);
+    if (!disk_output_open(d->cli, &out, d->out, d->to_vmdk, d->in, d->disk, error))
+        return false;
+    bool ok = true;
+    struct descriptor *plain = NULL;
+    if (d->to_vmdk) {
+        plain = disk_output_describe(&out, d->disk, true, "monolithicFlat", "FLAT", error);
+        ok = plain != NULL;
+    }
+    ok = ok && disk_copy(d->disk, NULL, &out.image, progress, &d->stats, error);
+    cli_progress_end(d->cli);
+    ok = ok && disk_output_publish(&out, plain, error);
+    disk_output_close(&out);
+    descriptor_free(plain);
+    return ok;
+}
+
+static json_t *key_json(const struct keysafe_result *unlocked)
+{
+    if (unlocked == NULL)
+        return json_null();
+    return json_pack("{s:s, s:o}", "proved_by", seal_mac_name(unlocked->mac), "reason",
+                     cli_json_text(unlocked->attempts[unlocked->opened].reason));
+}
+
+static int report_json(const struct decryption *d, const struct disk_options *options)
+{
+    bool encrypted = disk_is_encrypted(d->disk);
+    json_t *plaintext =
+        json_pack("{s:o, s:o, s:o}", "confirmed", json_boolean(d->confirmed), "data_unit",
+                  encrypted ? json_integer((json_int_t)unit_bytes(options)) : json_null(),
+                  "signatures", cli_signatures_json(&d->signatures));
+    return cli_print_json(json_pack("{s:i, s:o, s:o, s:s, s:I, s:I, s:b, s:o, s:o}", "version", 1,
+                                    "input", cli_json_text(d->in), "output", cli_json_text(d->out),
+                                    "format", d->to_vmdk ? "vmdk" : "raw", "size",
+                                    (json_int_t)d->stats.bytes, "written",
+                                    (json_int_t)d->stats.written, "encrypted", encrypted, "key",
+                                    key_json(disk_unlocked(d->disk)), "plaintext", plaintext),
+                          0);
+}
+
+static void report_text(const struct decryption *d)
+{
+    const struct keysafe_result *unlocked = disk_unlocked(d->disk);
+    cli_say(d->cli, "%s: %" PRIu64 " bytes, %" PRIu64 " of them written, the rest holes",
+            cli_printable(d->out), d->stats.bytes, d->stats.written);
+    if (unlocked == NULL) {
+        cli_say(d->cli, "%s is not encrypted: copied", cli_printable(d->in));
+        return;
+    }
+    cli_say(d->cli, "disk key: %s, proved by %s",
+            cli_printable(unlocked->attempts[unlocked->opened].reason),
+            seal_mac_name(unlocked->mac));
+    cli_say(d->cli, "plaintext: %s", d->confirmed ? "confirmed by what it shows" : "not confirmed");
+    if (d->cli->log.level >= 0)
+        cli_signatures_print(stderr, &d->signatures, 2);
+}
+
+int cli_disk_decrypt(struct cli *cli)
+{
+    struct error error = ERROR_INIT;
+    struct disk_options options;
+    struct decryption d = {.cli = cli, .in = cli->operands[0], .out = cli->operands[1]};
+    if (!choose_format(&d, &error) || !cli_disk_options(cli, &options, &error) ||
+        !cli_keys(cli, "Passphrase", &error))
+        return cli_fail(cli, &error);
+    options.keyring = &cli->ring;
+    options.sequential = true;
+    d.disk = disk_open(d.in, &options, &error);
+    int status = 0;
+    if (d.disk != NULL)
+        cli_warn_filters(cli, disk_descriptor(d.disk));
+    if (d.disk == NULL || !check_plaintext(&d, &options, &error) || !write_output(&d, &error))
+        status = cli_fail(cli, &error);
+    else if (cli->json)
+        status = report_json(&d, &options);
+    else
+        report_text(&d);
+    disk_close(d.disk);
+    return status;
+}

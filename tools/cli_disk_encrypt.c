@@ -1,0 +1,146 @@
+/* cli_disk_encrypt - vmcrypt-disk encrypt: a plain disk under a new key of its own. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "keywrap/phrase.h"
+#include "tools/cli_disk.h"
+#include "tools/cli_explain.h"
+#include "vmdk/disk_key.h"
+
+enum { DEFAULT_ROUNDS = 600000, UNIT_BYTES = 512 };
+
+struct encryption {
+    struct cli *cli;
+    const char *in, *out;
+    bool from_vmdk;
+    struct secret *passphrase; /* NULL when locked for a KEK */
+    struct keysafe_locker locker;
+    enum seal_mac mac;
+    struct disk *disk;
+    struct crypto_key dek;
+    struct copy_stats stats;
+};
+
+static bool parse_rounds(const char *text, unsigned *rounds, struct error *error)
+{
+    char *end = NULL;
+    errno = 0;
+    unsigned long value = strtoul(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || text[0] == '-' || value == 0 ||
+        value > PHRASE_MAX_ROUNDS)
+        return error_set(error, ERROR_USAGE, "--rounds takes a number from 1 to %d",
+                         PHRASE_MAX_ROUNDS);
+    *rounds = (unsigned)value;
+    return true;
+}
+
+static bool read_options(struct encryption *e, struct error *error)
+{
+    struct cli *cli = e->cli;
+    const char *from = cli_value(cli, "from"), *mac = cli_value(cli, "mac");
+    const char *rounds = cli_value(cli, "rounds");
+    if (!cli_is_vmdk_name(e->out))
+        return error_set(error, ERROR_USAGE, "the name of an encrypted disk has to end in .vmdk");
+    if (from != NULL && strcmp(from, "raw") != 0 && strcmp(from, "vmdk") != 0)
+        return error_set(error, ERROR_USAGE, "--from takes raw or vmdk");
+    e->from_vmdk = from != NULL ? strcmp(from, "vmdk") == 0 : cli_is_vmdk_name(e->in);
+    e->locker = (struct keysafe_locker){
+        .pass2key = "PBKDF2-HMAC-SHA-256", .cipher = "AES-256", .rounds = DEFAULT_ROUNDS};
+    if (!seal_mac_parse(mac != NULL ? mac : "HMAC-SHA-256", &e->mac, error)) {
+        error->code = ERROR_USAGE;
+        return false;
+    }
+    return rounds == NULL || parse_rounds(rounds, &e->locker.rounds, error);
+}
+
+/* The KEK named, or a passphrase: exactly one of them. */
+static bool choose_locker(struct encryption *e, struct error *error)
+{
+    const char *kek = cli_value(e->cli, "kek");
+    const char *file = cli_value(e->cli, "passphrase-file");
+    if (kek != NULL && file != NULL)
+        return error_set(error, ERROR_USAGE, "--kek and --passphrase-file exclude each other");
+    if (kek != NULL) {
+        if (!cli_keys(e->cli, NULL, error))
+            return false;
+        e->locker.kek = cli_find_kek(e->cli, kek, error);
+        return e->locker.kek != NULL;
+    }
+    e->passphrase = cli_new_passphrase(e->cli, file, error);
+    e->locker.passphrase = e->passphrase;
+    return e->passphrase != NULL;
+}
+
+static bool open_source(struct encryption *e, struct error *error)
+{
+    struct disk_options options;
+    if (!cli_disk_options(e->cli, &options, error))
+        return false;
+    options.sequential = true;
+    e->disk = e->from_vmdk ? disk_open(e->in, &options, error) : disk_open_raw(e->in, error);
+    if (e->disk == NULL || !disk_is_encrypted(e->disk))
+        return e->disk != NULL;
+    error_set(error, ERROR_FAILED, "is encrypted already; decrypt it first");
+    return error_in_file(error, e->in);
+}
+
+static bool write_output(struct encryption *e, struct error *error)
+{
+    struct disk_output out;
+    const struct progress *progress = cli_progress(e->cli, e->out);
+    if (!disk_output_open(e->cli, &out, e->out, true, e->in, e->disk, error))
+        return false;
+    struct descriptor *d = disk_output_describe(&out, e->disk, e->from_vmdk, "vmfs", "VMFS", error);
+    struct xts *x = NULL;
+    bool ok = d != NULL && crypto_key_generate("XTS-AES-256", &e->dek, error) &&
+              disk_key_lock(d, &e->dek, &e->locker, e->mac, error);
+    if (ok) {
+        x = xts_new(e->dek.key, UNIT_BYTES, error);
+        ok = x != NULL && disk_copy(e->disk, x, &out.image, progress, &e->stats, error);
+    }
+    cli_progress_end(e->cli);
+    ok = ok && disk_output_publish(&out, d, error);
+    disk_output_close(&out);
+    xts_free(x);
+    descriptor_free(d);
+    return ok;
+}
+
+static int report(const struct encryption *e)
+{
+    if (!e->cli->json) {
+        cli_say(e->cli, "%s: %" PRIu64 " bytes, %" PRIu64 " of them written, the rest holes",
+                cli_printable(e->out), e->stats.bytes, e->stats.written);
+        cli_say(e->cli,
+                "data units of %d bytes counted from the start of the disk: the layout of real "
+                "products is not published",
+                UNIT_BYTES);
+        return 0;
+    }
+    return cli_print_json(json_pack("{s:i, s:o, s:o, s:I, s:I, s:s, s:s, s:i}", "version", 1,
+                                    "input", cli_json_text(e->in), "output", cli_json_text(e->out),
+                                    "size", (json_int_t)e->stats.bytes, "written",
+                                    (json_int_t)e->stats.written, "locked_by",
+                                    e->locker.kek != NULL ? "fqid" : "phrase", "mac",
+                                    seal_mac_name(e->mac), "data_unit", UNIT_BYTES),
+                          0);
+}
+
+int cli_disk_encrypt(struct cli *cli)
+{
+    struct error error = ERROR_INIT;
+    struct encryption e = {.cli = cli, .in = cli->operands[0], .out = cli->operands[1]};
+    int status;
+    if (!read_options(&e, &error) || !choose_locker(&e, &error) || !open_source(&e, &error) ||
+        !write_output(&e, &error))
+        status = cli_fail(cli, &error);
+    else
+        status = report(&e);
+    crypto_key_free(&e.dek);
+    secret_free(e.passphrase);
+    disk_close(e.disk);
+    return status;
+}
