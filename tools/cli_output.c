@@ -28,10 +28,12 @@ static size_t printable_length(const unsigned char *text)
     for (size_t i = 1; i < length; i++)
         if ((text[i] & 0xc0) != 0x80)
             return 0;
-    /* U+0080 … U+009F are controls, U+202x and U+206x hold those that reorder a line. */
+    /* U+0080 … U+009F are controls; U+2028 … U+202E and U+2066 … U+2069 break or reorder a line. */
     if (length == 2 && text[0] == 0xc2 && text[1] < 0xa0)
         return 0;
-    if (length == 3 && text[0] == 0xe2 && (text[1] == 0x80 || text[1] == 0x81) && text[2] >= 0xa6)
+    if (length == 3 && text[0] == 0xe2 &&
+        ((text[1] == 0x80 && text[2] >= 0xa8 && text[2] <= 0xae) ||
+         (text[1] == 0x81 && text[2] >= 0xa6 && text[2] <= 0xa9)))
         return 0;
     return length;
 }

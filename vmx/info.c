@@ -133,7 +133,7 @@ static bool add_disk(struct vmx_info *info, const struct vmx_config *config, con
         .device = device,
         .file = value,
         .type = type,
-        .present = present != NULL && strcasecmp(present, "true") == 0,
+        .present = present == NULL || strcasecmp(present, "FALSE") != 0,
         .delta = is_delta_name(value),
     };
     return true;

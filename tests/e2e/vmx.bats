@@ -313,3 +313,27 @@ real()
     run hashcat -m 27400 -a 0 --potfile-disable --quiet hash.txt words
     has ':password'
 }
+
+@test "vmx unset: gone; status 1 when there was nothing" {
+    made ws-aes
+    vmcrypt vmx unset "${keys[@]}" "$vmx" memsize
+    run vmcrypt vmx get "${keys[@]}" "$vmx" memsize
+    [ "$status" -eq 1 ]
+    run vmcrypt vmx unset "${keys[@]}" "$vmx" memsize
+    [ "$status" -eq 1 ]
+}
+
+@test "vmx set: keys and what seals them are not set by hand" {
+    made ws-aes
+    for argument in dataFileKey=x encryption.keySafe=x noequals; do
+        run vmcrypt vmx set "${keys[@]}" "$vmx" "$argument"
+        [ "$status" -eq 2 ]
+    done
+}
+
+@test "vmx hash: what crackers cannot do is said" {
+    made ws-sha256
+    run vmcrypt vmx hash "$vmx"
+    [ "$status" -eq 1 ]
+    has 'PBKDF2-HMAC-SHA-1 only'
+}
