@@ -217,6 +217,31 @@ static void zero_units(void **state)
     vault_free(&v);
 }
 
+/* Holes of the file that begin and end inside a data unit: only whole units are zero. */
+static void holes_inside_units(void **state)
+{
+    struct fixture *f = *state;
+    struct error error = ERROR_INIT;
+    struct vault v = vault_make();
+    enum { SIZE = 64 * KIB, HOLE = 8 * KIB, HOLE_END = 24 * KIB };
+    uint8_t noise[SIZE], content[SIZE];
+    fill_noise(noise, sizeof noise, 0);
+    fixture_sized(f, "h.vmdk", SIZE + SECTOR);
+    fixture_write_at(f, "h.vmdk", noise, HOLE, 0);
+    fixture_write_at(f, "h.vmdk", noise, SIZE + SECTOR - HOLE_END, HOLE_END);
+    const char *path = vault_descriptor(f, &v, "d.vmdk", FLAT "RW 128 FLAT \"h.vmdk\" 1\n");
+    struct disk *disk =
+        open_disk(path, &(struct disk_options){.keyring = &v.ring, .unit_bytes = 4096});
+    assert_true(disk_read(disk, 0, content, sizeof content, &error));
+    uint64_t zeros = assert_runs(disk, content, sizeof content);
+    if (zeros == 0)
+        print_message("no holes in files here\n");
+    else
+        assert_int_equal(zeros, 12 * KIB);
+    disk_close(disk);
+    vault_free(&v);
+}
+
 static void keys(void **state)
 {
     struct fixture *f = *state;
@@ -465,6 +490,7 @@ int main(void)
         with_files(plain_layout),
         with_files(encrypted_layout),
         with_files(zero_units),
+        with_files(holes_inside_units),
         with_files(keys),
         with_files(kinds_refused),
         with_files(extents_missing_or_short),

@@ -160,6 +160,12 @@ static void other_filters_kept(void **state)
     assert_true(disk_key_strip(d, &error));
     assert_string_equal(descriptor_get(d, "ddb.iofilters"), "spm,lwd");
     assert_string_equal(descriptor_get(d, "ddb.sidecars"), "a.vmfd;");
+    /* Ours behind a prefix longer than any real name. */
+    char text[300];
+    snprintf(text, sizeof text, "%0200dvmwarevmcrypt", 0);
+    assert_true(descriptor_set(d, "ddb.iofilters", text, &error));
+    assert_true(disk_key_strip(d, &error));
+    assert_false(descriptor_is_encrypted(d));
     crypto_key_free(&dek);
     descriptor_free(d);
     keyring_free(&ring);
