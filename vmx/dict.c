@@ -38,7 +38,7 @@ void dict_free(struct dict *dict)
         return;
     dict_arena_free(&dict->arena);
     dict_index_free(&dict->index);
-    dict_encoding_close(dict->encoding);
+    encoding_close(dict->encoding);
     buffer_free(&dict->text);
     buffer_free(&dict->scratch);
     free(dict->lines);
@@ -98,13 +98,13 @@ bool dict_decode_line(struct dict *dict, struct dict_line *line, struct error *e
     const struct dict_line_parts *parts = &line->parts;
     struct buffer *scratch = &dict->scratch;
     scratch->length = 0;
-    if (!dict_encoding_decode(dict->encoding, line->text + parts->name, parts->name_length, "|",
-                              scratch))
+    if (!encoding_decode(dict->encoding, line->text + parts->name, parts->name_length, "|",
+                         scratch))
         return error_memory(error);
     line->name = dict_arena_copy(&dict->arena, buffer_text(scratch), scratch->length);
     scratch->length = 0;
-    if (!dict_encoding_decode(dict->encoding, line->text + parts->value, parts->value_length, "|7C",
-                              scratch))
+    if (!encoding_decode(dict->encoding, line->text + parts->value, parts->value_length, "|7C",
+                         scratch))
         return error_memory(error);
     if (scratch->length > 0)
         scratch->length = dict_escape_undo(scratch->data, scratch->length);
@@ -154,7 +154,7 @@ static bool open_named_encoding(struct dict *dict, const struct dict_line *line,
         length = sizeof name - 1;
     memcpy(name, line->text + line->parts.value, length);
     name[length] = '\0';
-    dict->encoding = dict_encoding_open(name, error);
+    dict->encoding = encoding_open(name, error);
     return dict->encoding != NULL;
 }
 
@@ -182,7 +182,7 @@ static bool parse(struct dict *dict, const char *text, size_t length, const char
         if (!open_named_encoding(dict, &dict->lines[named], error))
             return false;
     } else {
-        dict->encoding = dict_encoding_open(encoding == NULL ? "UTF-8" : encoding, error);
+        dict->encoding = encoding_open(encoding == NULL ? "UTF-8" : encoding, error);
         if (dict->encoding == NULL)
             return false;
     }
@@ -215,7 +215,7 @@ struct dict *dict_new(const char *encoding, struct error *error)
 
 const char *dict_encoding(const struct dict *dict)
 {
-    return dict_encoding_name(dict->encoding);
+    return encoding_name(dict->encoding);
 }
 
 uint32_t dict_find_line(const struct dict *dict, const char *name)

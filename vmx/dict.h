@@ -6,7 +6,7 @@
  * for byte. Names compare without regard to ASCII case. dict_line.h has the grammar.
  *
  * Values are handed out in UTF-8: the bytes of the file in the code page that `.encoding` names
- * (dict_encoding.h), `|XX` (two hex digits) undone where the product writes it for bytes it cannot
+ * (base/encoding.h), `|XX` (two hex digits) undone where the product writes it for bytes it cannot
  * put between quotes ('"' is |22, '|' is |7C, line feed |0A; dict_escape.h). A byte that has no
  * meaning in the code page is shown as |XX too, and stays what it was when the value is set to
  * what was shown. [real samples; source: open-vm-tools lib/dict]

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/utf8.h"
 #include "vmx/dict_escape.h"
 
 static const char *end_of(const struct dict_line *line)
@@ -42,8 +43,7 @@ static bool append_token(struct dict *dict, const char *value, struct buffer *ou
     escaped->length = 0;
     if (!dict_escape_do(value, strlen(value), escaped) || !buffer_append_byte(out, '"'))
         return error_memory(error);
-    return dict_encoding_encode(dict->encoding, buffer_text(escaped), escaped->length, out,
-                                error) &&
+    return encoding_encode(dict->encoding, buffer_text(escaped), escaped->length, out, error) &&
            (buffer_append_byte(out, '"') || error_memory(error));
 }
 
@@ -116,16 +116,16 @@ static bool change_encoding(struct dict *dict, const char *value, struct error *
 {
     if (dict_has_non_ascii(value, strlen(value)))
         return error_set(error, ERROR_FAILED, "the name of a code page is ASCII");
-    struct dict_encoding *encoding = dict_encoding_open(value, error);
+    struct encoding *encoding = encoding_open(value, error);
     if (encoding == NULL)
         return false;
-    if (dict->non_ascii && !dict_encoding_same(dict->encoding, encoding)) {
-        dict_encoding_close(encoding);
+    if (dict->non_ascii && !encoding_same(dict->encoding, encoding)) {
+        encoding_close(encoding);
         return error_set(error, ERROR_FAILED,
                          "the text is in code page '%.60s' and cannot be renamed to another one",
                          dict_encoding(dict));
     }
-    dict_encoding_close(dict->encoding);
+    encoding_close(dict->encoding);
     dict->encoding = encoding;
     return true;
 }
@@ -136,7 +136,7 @@ bool dict_set(struct dict *dict, const char *name, const char *value, struct err
     /* Bytes without meaning in the code page survive being set to what is shown for them. */
     if (found != DICT_NO_LINE && strcmp(dict->lines[found].value, value) == 0)
         return true;
-    if (!dict_utf8_valid(value, strlen(value)))
+    if (!utf8_valid(value, strlen(value)))
         return error_set(error, ERROR_FAILED, "the value of a setting must be UTF-8");
     if (strcasecmp(name, DICT_ENCODING_SETTING) == 0 && !change_encoding(dict, value, error))
         return false;
@@ -190,14 +190,12 @@ static bool convert_line(struct dict *to, const struct dict *from, const struct 
     const struct dict_line_parts *parts = &line->parts;
     struct buffer *decoded = &to->scratch;
     decoded->length = 0;
-    dict_encoding_decode(from->encoding, line->text + parts->name, parts->name_length, "|",
-                         decoded);
+    encoding_decode(from->encoding, line->text + parts->name, parts->name_length, "|", decoded);
     buffer_append_text(decoded, " = \"");
-    dict_encoding_decode(from->encoding, line->text + parts->value, parts->value_length, "|7C",
-                         decoded);
+    encoding_decode(from->encoding, line->text + parts->value, parts->value_length, "|7C", decoded);
     if (!buffer_append_byte(decoded, '"'))
         return error_memory(error);
-    return dict_encoding_encode(to->encoding, decoded->data, decoded->length, &to->text, error);
+    return encoding_encode(to->encoding, decoded->data, decoded->length, &to->text, error);
 }
 
 bool dict_append_from(struct dict *to, const struct dict *from, size_t i, struct error *error)
@@ -210,7 +208,7 @@ bool dict_append_from(struct dict *to, const struct dict *from, size_t i, struct
         !change_encoding(to, line->value, error))
         return false;
     to->text.length = 0;
-    if (dict_encoding_same(to->encoding, from->encoding))
+    if (encoding_same(to->encoding, from->encoding))
         buffer_append(&to->text, line->text, line->length - line->end_length);
     else if (!convert_line(to, from, line, error))
         return false;

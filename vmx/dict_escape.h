@@ -14,11 +14,6 @@
 
 #include "base/buffer.h"
 
-/* Bytes of the UTF-8 character that starts at TEXT, of which LENGTH bytes are there; 0 when they
- * are no character (overlong, surrogate, past U+10FFFF, cut off). */
-size_t dict_utf8_character(const char *text, size_t length);
-bool dict_utf8_valid(const char *text, size_t length);
-
 /*
  * Undo the escapes in LENGTH bytes of UTF-8, in place; returns the length then. What is no escape
  * stays as it is: a bar without two hex digits behind it, |00, and bytes from |80 up that do not

@@ -10,7 +10,7 @@
 
 #include "vmx/dict.h"
 #include "vmx/dict_arena.h"
-#include "vmx/dict_encoding.h"
+#include "base/encoding.h"
 #include "vmx/dict_index.h"
 #include "vmx/dict_line.h"
 
@@ -38,7 +38,7 @@ struct dict_cursor {
 struct dict {
     struct dict_arena arena;
     struct dict_index index;
-    struct dict_encoding *encoding;
+    struct encoding *encoding;
     struct dict_line *lines;
     size_t line_count, line_room;
     uint32_t first, last, first_setting, last_setting;

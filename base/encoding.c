@@ -1,5 +1,5 @@
-/* dict_encoding - see dict_encoding.h. */
-#include "vmx/dict_encoding.h"
+/* encoding - see encoding.h. */
+#include "base/encoding.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vmx/dict_escape.h"
+#include "base/utf8.h"
 
 /*
  * Names without case, '-' and '_', and what iconv calls the code page. Names of the East Asian
@@ -88,7 +88,7 @@ enum { NAME_MAX_BYTES = 64 };
 
 enum kind { KIND_UTF8, KIND_TABLE, KIND_UNKNOWN };
 
-struct dict_encoding {
+struct encoding {
     char *name;
     enum kind kind;
     const char *iconv_name; /* KIND_TABLE */
@@ -112,9 +112,9 @@ static const char *iconv_name_of(const char *folded)
     return NULL;
 }
 
-struct dict_encoding *dict_encoding_open(const char *name, struct error *error)
+struct encoding *encoding_open(const char *name, struct error *error)
 {
-    struct dict_encoding *encoding = calloc(1, sizeof *encoding);
+    struct encoding *encoding = calloc(1, sizeof *encoding);
     if (encoding == NULL || (encoding->name = strdup(name)) == NULL) {
         free(encoding);
         error_memory(error);
@@ -142,7 +142,7 @@ struct dict_encoding *dict_encoding_open(const char *name, struct error *error)
     return encoding;
 }
 
-void dict_encoding_close(struct dict_encoding *encoding)
+void encoding_close(struct encoding *encoding)
 {
     if (encoding == NULL)
         return;
@@ -154,12 +154,12 @@ void dict_encoding_close(struct dict_encoding *encoding)
     free(encoding);
 }
 
-const char *dict_encoding_name(const struct dict_encoding *encoding)
+const char *encoding_name(const struct encoding *encoding)
 {
     return encoding->name;
 }
 
-bool dict_encoding_same(const struct dict_encoding *a, const struct dict_encoding *b)
+bool encoding_same(const struct encoding *a, const struct encoding *b)
 {
     if (a->kind != b->kind)
         return false;
@@ -188,12 +188,14 @@ static bool decode_utf8(const char *bytes, size_t length, const char *bar, struc
 {
     size_t good = 0; /* bytes before I that are still to be copied */
     for (size_t i = 0; i < length;) {
-        size_t size = dict_utf8_character(bytes + i, length - i);
+        size_t size = utf8_character(bytes + i, length - i);
         if (size > 0) {
             good += size;
             i += size;
             continue;
         }
+        if (bar == NULL)
+            return false;
         buffer_append(out, bytes + i - good, good);
         append_hex((uint8_t)bytes[i++], bar, out);
         good = 0;
@@ -252,6 +254,8 @@ static bool decode_table(iconv_t converter, const char *bytes, size_t length, co
             return false;
         if (stop == STOP_DONE || left == 0)
             return !out->failed;
+        if (bar == NULL)
+            return false;
         size_t none = 0;
         const char *end = in;
         if (convert(converter, &end, &none, out) == STOP_MEMORY)
@@ -263,8 +267,8 @@ static bool decode_table(iconv_t converter, const char *bytes, size_t length, co
     }
 }
 
-bool dict_encoding_decode(const struct dict_encoding *encoding, const char *bytes, size_t length,
-                          const char *bar, struct buffer *out)
+bool encoding_decode(const struct encoding *encoding, const char *bytes, size_t length,
+                     const char *bar, struct buffer *out)
 {
     if (is_ascii(bytes, length))
         return buffer_append(out, bytes, length);
@@ -273,7 +277,7 @@ bool dict_encoding_decode(const struct dict_encoding *encoding, const char *byte
     return decode_table(encoding->to_utf8, bytes, length, bar, out);
 }
 
-static bool same_again(const struct dict_encoding *encoding, const char *text, size_t length,
+static bool same_again(const struct encoding *encoding, const char *text, size_t length,
                        const char *bytes, size_t byte_count)
 {
     struct buffer again = BUFFER_INIT;
@@ -283,16 +287,15 @@ static bool same_again(const struct dict_encoding *encoding, const char *text, s
     return same;
 }
 
-bool dict_encoding_encode(const struct dict_encoding *encoding, const char *text, size_t length,
-                          struct buffer *out, struct error *error)
+bool encoding_encode(const struct encoding *encoding, const char *text, size_t length,
+                     struct buffer *out, struct error *error)
 {
-    if (!dict_utf8_valid(text, length))
-        return error_set(error, ERROR_FAILED, "the value is not UTF-8");
+    if (!utf8_valid(text, length))
+        return error_set(error, ERROR_FAILED, "the text is not UTF-8");
     if (is_ascii(text, length) || encoding->kind == KIND_UTF8)
         return buffer_append(out, text, length) || error_memory(error);
     if (encoding->kind == KIND_UNKNOWN)
-        return error_set(error, ERROR_FAILED,
-                         "only ASCII values can be set in a text of code page '%.60s'",
+        return error_set(error, ERROR_FAILED, "only ASCII can be written in code page '%.60s'",
                          encoding->name);
     size_t start = out->length, left = length;
     const char *in = text;
@@ -304,5 +307,5 @@ bool dict_encoding_encode(const struct dict_encoding *encoding, const char *text
         same_again(encoding, text, length, buffer_text(out) + start, out->length - start))
         return true;
     return error_set(error, ERROR_FAILED,
-                     "the value has characters that code page '%.60s' cannot hold", encoding->name);
+                     "the text has characters that code page '%.60s' cannot hold", encoding->name);
 }
