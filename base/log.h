@@ -2,7 +2,7 @@
  * log - what a tool says beside its result: warnings, and details when asked for.
  *
  * The tool makes one and hands it down; rooms below never write to a stream themselves. Nothing
- * secret is ever passed to it.
+ * secret is ever passed to it; text from files is made printable on the way out.
  */
 #ifndef VMCRYPT_BASE_LOG_H
 #define VMCRYPT_BASE_LOG_H

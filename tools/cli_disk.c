@@ -61,20 +61,3 @@ void cli_say(const struct cli *cli, const char *format, ...)
     fputc('\n', stderr);
     va_end(args);
 }
-
-void cli_warn_filters(struct cli *cli, const struct descriptor *d)
-{
-    const char *filters = descriptor_get(d, "ddb.iofilters");
-    for (const char *at = filters; at != NULL && *at != '\0';) {
-        at += strspn(at, ", ");
-        size_t length = strcspn(at, ", ");
-        char name[128];
-        snprintf(name, sizeof name, "%.*s", (int)(length < 127 ? length : 127), at);
-        if (length > 0 && strcasestr(name, "vmwarevmcrypt") == NULL)
-            log_say(&cli->log, LOG_WARN,
-                    "the I/O filter \"%s\" is attached too; whatever it does to the data is not "
-                    "undone",
-                    cli_printable(name));
-        at += length;
-    }
-}

@@ -37,9 +37,6 @@ void cli_signatures_print(FILE *to, const struct signatures *s, int indent);
 /* One line on standard error, unless -q. */
 void cli_say(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Warn of I/O filters beside vmwarevmcrypt: what they did to the data is not known. */
-void cli_warn_filters(struct cli *cli, const struct descriptor *d);
-
 /* cli_disk_output.c */
 
 /*

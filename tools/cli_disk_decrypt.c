@@ -5,6 +5,7 @@
 
 #include "tools/cli_disk.h"
 #include "tools/cli_explain.h"
+#include "vmdk/disk_key.h"
 
 struct decryption {
     struct cli *cli;
@@ -133,7 +134,7 @@ int cli_disk_decrypt(struct cli *cli)
     d.disk = disk_open(d.in, &options, &error);
     int status = 0;
     if (d.disk != NULL)
-        cli_warn_filters(cli, disk_descriptor(d.disk));
+        disk_key_warn_filters(disk_descriptor(d.disk), d.in, &cli->log);
     if (d.disk == NULL || !check_plaintext(&d, &options, &error) || !write_output(&d, &error))
         status = cli_fail(cli, &error);
     else if (cli->json)

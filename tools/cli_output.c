@@ -1,10 +1,10 @@
 /* cli_output - JSON, untrusted text on a terminal, progress; see cli.h. */
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/printable.h"
 #include "tools/cli.h"
 
 int cli_print_json(json_t *document, int status)
@@ -16,46 +16,13 @@ int cli_print_json(json_t *document, int status)
     return ok ? status : (int)ERROR_FAILED;
 }
 
-/* Length of the well-formed UTF-8 sequence of a printable character at TEXT; 0 when none. */
-static size_t printable_length(const unsigned char *text)
-{
-    if (text[0] >= 0x20 && text[0] < 0x7f)
-        return 1;
-    size_t length = text[0] >= 0xc2 && text[0] < 0xe0   ? 2
-                    : text[0] >= 0xe0 && text[0] < 0xf0 ? 3
-                    : text[0] >= 0xf0 && text[0] < 0xf5 ? 4
-                                                        : 0;
-    for (size_t i = 1; i < length; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    /* U+0080 … U+009F are controls; U+2028 … U+202E and U+2066 … U+2069 break or reorder a line. */
-    if (length == 2 && text[0] == 0xc2 && text[1] < 0xa0)
-        return 0;
-    if (length == 3 && text[0] == 0xe2 &&
-        ((text[1] == 0x80 && text[2] >= 0xa8 && text[2] <= 0xae) ||
-         (text[1] == 0x81 && text[2] >= 0xa6 && text[2] <= 0xa9)))
-        return 0;
-    return length;
-}
-
 const char *cli_printable(const char *text)
 {
     enum { SLOTS = 8, SIZE = 4096 };
     static char slots[SLOTS][SIZE];
     static size_t next;
     char *out = slots[next++ % SLOTS];
-    size_t used = 0;
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0' && used < SIZE - 8;) {
-        size_t length = printable_length(at);
-        if (length == 0) {
-            used += (size_t)sprintf(out + used, "\\x%02x", *at++);
-            continue;
-        }
-        memcpy(out + used, at, length);
-        used += length;
-        at += length;
-    }
-    out[used] = '\0';
+    printable_copy(text, out, SIZE);
     return out;
 }
 

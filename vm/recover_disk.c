@@ -10,6 +10,7 @@
 #include "vmdk/copy.h"
 #include "vmdk/descriptor.h"
 #include "vmdk/disk.h"
+#include "vmdk/disk_key.h"
 #include "vmdk/extent_file.h"
 #include "vmdk/signature.h"
 
@@ -144,6 +145,7 @@ static bool try_disk(struct recovery *r, const char *device, const char *file, j
     bool encrypted = ok && disk_is_encrypted(disk);
     if (ok) {
         json_object_set_new(entry, "encrypted", json_boolean(encrypted));
+        disk_key_warn_filters(disk_descriptor(disk), file, r->options->log);
         if (encrypted)
             report_key(entry, proofs, disk_unlocked(disk));
         bool proved = report_signatures(proofs, disk, error);

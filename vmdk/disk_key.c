@@ -150,3 +150,18 @@ bool disk_key_strip(struct descriptor *d, struct error *error)
     buffer_free(&left);
     return ok;
 }
+
+void disk_key_warn_filters(const struct descriptor *d, const char *name, struct log *log)
+{
+    const char *at = descriptor_get(d, "ddb.iofilters");
+    while (at != NULL && *at != '\0') {
+        at += strspn(at, ", ");
+        size_t length = strcspn(at, ", ");
+        if (length > 0 && !has_filter(at, length))
+            log_say(log, LOG_WARN,
+                    "%s: the I/O filter \"%.*s\" is attached too; whatever it does to the data is "
+                    "not undone",
+                    name, (int)(length < 128 ? length : 128), at);
+        at += length;
+    }
+}

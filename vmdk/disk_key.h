@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "keywrap/cryptodict.h"
 #include "keywrap/keysafe.h"
 #include "vmdk/descriptor.h"
@@ -31,5 +32,9 @@ bool disk_key_lock(struct descriptor *d, const struct crypto_key *dek,
 
 /* Take all three out again, and with the last filter the sidecars. Other filters stay named. */
 bool disk_key_strip(struct descriptor *d, struct error *error);
+
+/* Warn of I/O filters beside ours on the disk called NAME: what they did to the data is not known,
+ * and not undone. */
+void disk_key_warn_filters(const struct descriptor *d, const char *name, struct log *log);
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "base/encode.h"
 #include "base/error.h"
+#include "base/printable.h"
 #include "base/reader.h"
 
 static void test_base64(void **state)
@@ -115,6 +116,31 @@ static void test_reader(void **state)
     assert_int_equal(reader_u8(&r), 0); /* failure is sticky */
 }
 
+static void test_printable(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *shown;
+    } cases[] = {
+        {"plain", "plain"},
+        {"Grüße, 日本…", "Grüße, 日本…"},
+        {"a\033[31mb\nc\x7f", "a\\x1b[31mb\\x0ac\\x7f"},
+        {"\xc2\x9b", "\\xc2\\x9b"},                   /* U+009B, a one-character CSI */
+        {"\xe2\x80\xae", "\\xe2\\x80\\xae"},          /* U+202E, right to left */
+        {"\xe2\x81\xa6", "\\xe2\\x81\\xa6"},          /* U+2066, isolate */
+        {"\xe2\x80\xa8", "\\xe2\\x80\\xa8"},          /* U+2028, line separator */
+        {"\xff\xc0\xaf\xe2", "\\xff\\xc0\\xaf\\xe2"}, /* no UTF-8, and cut off */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char shown[64];
+        printable_copy(cases[i].text, shown, sizeof shown);
+        assert_string_equal(shown, cases[i].shown);
+    }
+    char small[8];
+    printable_copy("\x01\x02\x03\x04", small, sizeof small);
+    assert_string_equal(small, "\\x01");
+}
+
 static void test_error(void **state)
 {
     (void)state;
@@ -136,8 +162,9 @@ static void test_error(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_base64), cmocka_unit_test(test_hex),   cmocka_unit_test(test_percent),
-        cmocka_unit_test(test_reader), cmocka_unit_test(test_error),
+        cmocka_unit_test(test_base64),    cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_percent),   cmocka_unit_test(test_reader),
+        cmocka_unit_test(test_printable), cmocka_unit_test(test_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -258,6 +258,14 @@ injected()
         vmcrypt recover --keyring "$ring" made/vm out
 }
 
+@test "recover: another I/O filter on the disk is warned of" {
+    tiny
+    sed -i 's/"vmwarevmcrypt"/"vmwarevmcrypt,acme_cache"/' made/vm/web01.vmdk
+    run --separate-stderr vmcrypt recover --keyring "$ring" made/vm out
+    [ "$status" -eq 0 ]
+    says 'the I/O filter "acme_cache" is attached too'
+}
+
 @test "recover: Ctrl-C leaves nothing that passes for a disk" {
     make_vm vsphere made
     ring=made/keys/keyring.yaml
