@@ -42,6 +42,12 @@ not_sanitized()
     [ -z "${VMCRYPT_SANITIZED:-}" ] || skip "not in a sanitizer build"
 }
 
+# strace, for injected faults. The leak sanitizer cannot work in a traced program.
+traced()
+{
+    ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 strace -f -qq "$@"
+}
+
 # The last `run` printed TEXT, on standard output (has) or standard error (says: after
 # `run --separate-stderr`).
 has()

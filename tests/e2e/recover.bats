@@ -254,7 +254,7 @@ END
 injected()
 {
     need strace
-    run --separate-stderr strace -f -qq -o /dev/null -P "$3" -e "trace=$1" -e "inject=$1:$2" \
+    run --separate-stderr traced -o /dev/null -P "$3" -e "trace=$1" -e "inject=$1:$2" \
         vmcrypt recover --keyring "$ring" made/vm out
 }
 
@@ -275,8 +275,9 @@ injected()
 
 @test "recover: a read error is told with file and offset" {
     tiny
+    need strace
     # The last reads are those of the copy.
-    strace -f -qq -o calls -P made/vm/web01-flat.vmdk -e trace=pread64 \
+    traced -o calls -P made/vm/web01-flat.vmdk -e trace=pread64 \
         vmcrypt recover --keyring "$ring" made/vm out
     rm -r out
     injected pread64 "error=EIO:when=$(grep -c pread64 calls)" made/vm/web01-flat.vmdk
