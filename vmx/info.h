@@ -44,8 +44,8 @@ struct vmx_disk {
     char *device;     /* "scsi0:0" */
     const char *file; /* as the setting names it */
     const char *type; /* deviceType; NULL when there is none */
-    bool present; /* unless a setting says FALSE: hand-made files leave it out */
-    bool delta; /* the file is named like one of a snapshot: NAME-000001.vmdk */
+    bool present;     /* unless a setting says FALSE: hand-made files leave it out */
+    bool delta;       /* the file is named like one of a snapshot: NAME-000001.vmdk */
 };
 
 /* The texts live as long as the config and until it changes. */

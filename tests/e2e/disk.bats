@@ -24,7 +24,7 @@ json()
 
 nothing_left()
 {
-    ! find . -maxdepth 1 -name 'out*' | grep .
+    find . -maxdepth 1 -name 'out*' | not grep .
 }
 
 @test "disk decrypt: to raw and to .vmdk, equal to the truth" {
@@ -77,8 +77,8 @@ nothing_left()
     lab decrypt-disk p.vmdk p.raw --passphrase-file phrase
     cmp p.raw $raw
     # no plaintext is left in the extent, and no two disks have the same key
-    ! cmp -s k-flat.vmdk p-flat.vmdk
-    ! grep -q 'EFI PART' k-flat.vmdk
+    not cmp -s k-flat.vmdk p-flat.vmdk
+    not grep -q 'EFI PART' k-flat.vmdk
     run vmcrypt key explain k.vmdk
     has 'k1'
 }

@@ -42,6 +42,13 @@ not_sanitized()
     [ -z "${VMCRYPT_SANITIZED:-}" ] || skip "not in a sanitizer build"
 }
 
+# Fails when COMMAND succeeds. A bare "! COMMAND" cannot fail a test. Also as the end of a pipe:
+# find ... | not grep .
+not()
+{
+    if "$@"; then fail "succeeded: $*"; fi
+}
+
 # strace, for injected faults. The leak sanitizer cannot work in a traced program.
 traced()
 {

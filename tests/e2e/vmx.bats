@@ -147,7 +147,7 @@ END
     grep -q '^memSize = "8192"' lab.txt
     grep -q '^annotation = "say |22hi|22 |7C ok"' lab.txt
     vmcrypt vmx unset --no-backup "${keys[@]}" "$vmx" annotation
-    lab decrypt-vmx "$vmx" "${lab_keys[@]}" | (! grep annotation)
+    lab decrypt-vmx "$vmx" "${lab_keys[@]}" | not grep annotation
     # the key safe was not touched
     diff <(grep keySafe before.vmx) <(grep keySafe "$vmx")
 }
@@ -194,7 +194,7 @@ END
     [ "$status" -eq 5 ]
     says 'nvram'
     lab decrypt-vmx "$vmx" --passphrase-file new.txt >/dev/null
-    ! cmp <(grep encryption.data "$vmx.bak") <(grep encryption.data "$vmx")
+    not cmp <(grep encryption.data "$vmx.bak") <(grep encryption.data "$vmx")
     rm made/vm/*.nvram
     old=$(vmcrypt vmx get --passphrase-file new.txt "$vmx" dataFileKey)
     vmcrypt vmx rekey --deep --passphrase-file new.txt --new-passphrase-file new.txt "$vmx"
@@ -216,7 +216,7 @@ END
             grep -q '^firmware = ' $text
             grep -q '^scsi0:0.fileName\|^nvme0:0.fileName\|^sata0:0.fileName' $text
         done
-        ! grep -q firmware p-$cipher.vmx
+        not grep -q firmware p-$cipher.vmx
         grep -q displayName p-$cipher.vmx
     done
 }
@@ -226,7 +226,7 @@ END
     new_phrase
     vmcrypt vmx encrypt --passphrase-file new.txt "$vmx" e.vmx
     vmcrypt vmx decrypt --passphrase-file new.txt e.vmx d.vmx
-    diff <(grep = "$vmx" | sort) <(grep = d.vmx | sort)
+    diff <(grep '=' "$vmx" | sort) <(grep '=' d.vmx | sort)
 }
 
 @test "vmx bundle: export, import" {
