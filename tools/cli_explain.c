@@ -177,7 +177,7 @@ void cli_locator_print(FILE *to, const json_t *object, int indent)
         for (size_t i = 0; i < json_array_size(members); i++)
             cli_locator_print(to, json_array_get(members, i), indent + 2);
     } else if (strcmp(type, "pair") == 0) {
-        fprintf(to, "%*spair: %lld locked bytes, proved by %s\n", indent, "",
+        fprintf(to, "%*spair: %lld locked bytes, sealed with %s\n", indent, "",
                 number_of(object, "locked_bytes"), text_of(object, "mac"));
         fprintf(to, "%*s  locked by\n", indent, "");
         cli_locator_print(to, json_object_get(object, "locker"), indent + 4);
