@@ -27,13 +27,15 @@ $(error $(PKG_CONFIG) does not find $(PACKAGES): run ./bootstrap build, which in
 endif
 endif
 
-lib_objects := $(patsubst %.c,$(BUILD)/%.o,$(foreach room,$(ROOMS),$(wildcard $(room)/*.c)))
+lib_sources := $(foreach room,$(ROOMS),$(wildcard $(room)/*.c $(room)/*.S))
+lib_objects := $(addprefix $(BUILD)/,$(addsuffix .o,$(basename $(lib_sources))))
 cli_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/cli*.c))
 library := $(BUILD)/libvmcrypt.a
 programs := $(addprefix $(BUILD)/,$(TOOLS))
 compile = $(CC) $(own_cppflags) $(package_cflags) $(CPPFLAGS) $(own_cflags) $(CFLAGS)
 
-.PHONY: all check check-unit check-e2e check-sanitized fuzz fuzz-smoke format install clean
+.PHONY: all check check-unit check-e2e check-arm64 check-sanitized bench fuzz fuzz-smoke format
+.PHONY: install clean FORCE
 .PHONY: lint lint-format lint-shell lint-cppcheck lint-tidy
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -47,6 +49,10 @@ $(BUILD)/flags: FORCE
 FORCE:
 
 $(BUILD)/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(compile) -MMD -MP -c -o $@ $<
+
+$(BUILD)/%.o: %.S $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(compile) -MMD -MP -c -o $@ $<
 
@@ -67,11 +73,18 @@ $(unit_tests): $(BUILD)/%: $(BUILD)/%.o $(library)
 # End-to-end tests run the programs; the last is the fixture maker's own test.
 e2e_tests := $(wildcard tests/e2e/*.bats) $(wildcard tests/lab/selftest.py)
 
+# The NEON kernel, cross-built; skipped without a cross compiler and qemu-user.
+arm64_test := tests/vmdk/xts/check-arm64
+
 check: all $(unit_tests)
-	tests/run --build $(BUILD) $(unit_tests) $(e2e_tests)
+	tests/run --build $(BUILD) $(unit_tests) $(arm64_test) $(e2e_tests)
 
 check-unit: $(unit_tests)
 	tests/run --build $(BUILD) $(unit_tests)
+
+check-arm64:
+	@mkdir -p $(BUILD)
+	tests/run --build $(BUILD) $(arm64_test)
 
 check-e2e: all
 	tests/run --build $(BUILD) $(e2e_tests)
@@ -81,6 +94,31 @@ SANITIZE_FLAGS := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -f
 check-sanitized:
 	VMCRYPT_SANITIZED=1 ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1 \
 	    $(MAKE) BUILD=$(BUILD)/sanitized CC=clang CFLAGS='$(SANITIZE_FLAGS)' check
+
+# `make bench` compares the AES-XTS kernels with the libraries that pkg-config finds
+# (BENCH_ARGS='--json --repetitions 31').
+bench_program := $(BUILD)/tests/bench/bench_xts
+bench_objects := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/*xts*.c))
+ifneq ($(filter bench $(bench_program),$(MAKECMDGOALS)),)
+bench_peers := $(strip $(foreach peer,libgcrypt nettle libisal_crypto,\
+                 $(shell $(PKG_CONFIG) --exists $(peer) && echo $(peer))))
+ifneq ($(bench_peers),)
+bench_peer_libs := $(shell $(PKG_CONFIG) --libs $(bench_peers))
+$(bench_objects): private own_cppflags += $(shell $(PKG_CONFIG) --cflags $(bench_peers)) \
+    $(addprefix -DHAVE_,$(shell echo $(bench_peers) | tr a-z A-Z))
+endif
+$(bench_objects): $(BUILD)/tests/bench/peers
+$(BUILD)/tests/bench/peers: FORCE
+	@mkdir -p $(@D)
+	@echo '$(bench_peers)' | cmp -s - $@ || echo '$(bench_peers)' >$@
+endif
+
+$(bench_program): $(bench_objects) $(library)
+	$(CC) $(own_cflags) $(CFLAGS) $(own_ldflags) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(package_libs) \
+	    $(bench_peer_libs) $(LDLIBS)
+
+bench: $(bench_program)
+	$(bench_program) $(BENCH_ARGS)
 
 # Fuzz targets: one for each tests/fuzz/fuzz_NAME.c, with clang's libFuzzer.
 FUZZ_CC ?= clang
@@ -111,7 +149,7 @@ lint-format:
 	clang-format --dry-run -Werror $(own_sources)
 
 lint-shell:
-	shellcheck bootstrap .ci/run tests/run tests/fuzz/smoke docs/completion/vmcrypt.bash
+	shellcheck bootstrap .ci/run tests/run tests/fuzz/smoke tests/vmdk/xts/check-arm64 docs/completion/vmcrypt.bash
 	shellcheck --severity=warning --exclude=SC2154,SC2164 $(wildcard tests/e2e/*.bash tests/e2e/*.bats)
 
 own_code := $(filter-out tests/%,$(filter %.c,$(own_sources)))

@@ -1,36 +1,52 @@
-/* xts - see xts.h: AES-XTS through OpenSSL's EVP. */
+/* xts - see xts.h: the object, its keys and the checks; the work is done by xts_run or OpenSSL. */
 #include "vmdk/xts/xts.h"
 
-#include <inttypes.h>
-#include <limits.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 
-enum { TWEAK_BYTES = 16, UNIT_MIN = 512, UNIT_MAX = 65536 };
+#include "vmdk/xts/xts_kernel.h"
+#include "vmdk/xts/xts_openssl.h"
 
-/*
- * The contexts hold the expanded keys and are never used themselves: each call works on a copy,
- * which costs a memcpy of the round keys and leaves this object unchanged for other threads.
- */
+enum { UNIT_MIN = 512, UNIT_MAX = 65536, ALIGNMENT = 64 };
+
 struct xts {
     size_t unit_bytes;
-    EVP_CIPHER_CTX *decrypt;
-    EVP_CIPHER_CTX *encrypt; /* NULL when the halves of the key are equal */
+    bool weak; /* the halves of the key are equal */
+    const struct xts_kernel *kernel;
+    struct secret *key;
+
+    struct secret *memory;       /* of the expanded keys; unused by the portable path */
+    const struct xts_keys *keys; /* in it */
+
+    EVP_CIPHER_CTX *decrypt; /* of the portable path only */
+    EVP_CIPHER_CTX *encrypt; /* and NULL for a weak key */
 };
 
-static EVP_CIPHER_CTX *expand(const struct secret *key, int encrypt)
+static bool expand_for_openssl(struct xts *x, struct error *error)
 {
-    const EVP_CIPHER *cipher = key->length == 64 ? EVP_aes_256_xts() : EVP_aes_128_xts();
-    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
-    if (context != NULL &&
-        EVP_CipherInit_ex(context, cipher, NULL, key->data, NULL, encrypt) != 1) {
-        EVP_CIPHER_CTX_free(context);
-        context = NULL;
-    }
-    return context;
+    x->decrypt = xts_openssl_new(x->key, false, error);
+    if (x->decrypt != NULL && !x->weak)
+        x->encrypt = xts_openssl_new(x->key, true, error);
+    return x->decrypt != NULL && (x->weak || x->encrypt != NULL);
+}
+
+static bool expand_for_kernel(struct xts *x, struct error *error)
+{
+#if defined(__x86_64__) || defined(__aarch64__)
+    x->memory = secret_new(sizeof *x->keys + ALIGNMENT - 1, error);
+    if (x->memory == NULL)
+        return false;
+    uint8_t *data = x->memory->data;
+    struct xts_keys *keys = (void *)(data + (-(uintptr_t)data & (ALIGNMENT - 1)));
+    size_t half = x->key->length / 2;
+    xts_expand(keys, x->key->data, x->key->data + half, half);
+    x->keys = keys;
+    return true;
+#else
+    (void)x;
+    return error_set(error, ERROR_FAILED, "there is no kernel for this CPU");
+#endif
 }
 
 struct xts *xts_new(const struct secret *key, size_t unit_bytes, struct error *error)
@@ -41,27 +57,25 @@ struct xts *xts_new(const struct secret *key, size_t unit_bytes, struct error *e
     }
     if (unit_bytes < UNIT_MIN || unit_bytes > UNIT_MAX || (unit_bytes & (unit_bytes - 1)) != 0) {
         error_set(error, ERROR_USAGE,
-                  "a data unit of %zu bytes; a power of two from %d to %d is "
-                  "possible",
-                  unit_bytes, UNIT_MIN, UNIT_MAX);
+                  "a data unit of %zu bytes; a power of two from %d to %d is possible", unit_bytes,
+                  UNIT_MIN, UNIT_MAX);
         return NULL;
     }
+    const struct xts_kernel *kernel = xts_kernel_pick(error);
+    if (kernel == NULL)
+        return NULL;
     struct xts *x = calloc(1, sizeof *x);
     if (x == NULL) {
         error_memory(error);
         return NULL;
     }
-    x->unit_bytes = unit_bytes;
-    x->decrypt = expand(key, 0);
     size_t half = key->length / 2;
-    bool weak = CRYPTO_memcmp(key->data, key->data + half, half) == 0;
-    if (!weak)
-        x->encrypt = expand(key, 1);
-    if (x->decrypt == NULL || (!weak && x->encrypt == NULL)) {
-        /* A FIPS provider refuses equal halves for decrypting too. */
-        error_set(error, ERROR_FAILED,
-                  weak ? "OpenSSL does not take an XTS key of equal halves"
-                       : "OpenSSL does not offer AES-XTS");
+    x->unit_bytes = unit_bytes;
+    x->weak = CRYPTO_memcmp(key->data, key->data + half, half) == 0;
+    x->kernel = kernel;
+    x->key = secret_copy(key->data, key->length, error);
+    if (x->key == NULL ||
+        !(kernel == &xts_portable ? expand_for_openssl(x, error) : expand_for_kernel(x, error))) {
         xts_free(x);
         return NULL;
     }
@@ -74,6 +88,8 @@ void xts_free(struct xts *x)
         return;
     EVP_CIPHER_CTX_free(x->decrypt);
     EVP_CIPHER_CTX_free(x->encrypt);
+    secret_free(x->memory);
+    secret_free(x->key);
     free(x);
 }
 
@@ -82,47 +98,74 @@ size_t xts_unit_bytes(const struct xts *x)
     return x->unit_bytes;
 }
 
-static bool one_unit(EVP_CIPHER_CTX *context, uint64_t unit, uint8_t *dst, const uint8_t *src,
-                     size_t bytes)
+const char *xts_kernel_name(const struct xts *x)
 {
-    uint8_t tweak[TWEAK_BYTES] = {0};
-    for (size_t i = 0; i < sizeof unit; i++)
-        tweak[i] = (uint8_t)(unit >> (8 * i));
-    int done = 0;
-    /* No key, so the round keys stay; -1 keeps the direction. */
-    return EVP_CipherInit_ex(context, NULL, NULL, NULL, tweak, -1) == 1 &&
-           EVP_CipherUpdate(context, dst, &done, src, (int)bytes) == 1 && (size_t)done == bytes;
+    return x->kernel->name;
 }
 
-static bool transform(const struct xts *x, const EVP_CIPHER_CTX *keys, uint64_t first_unit,
-                      uint8_t *dst, const uint8_t *src, size_t bytes, struct error *error)
+bool xts_weak_key(const struct xts *x)
 {
-    uint64_t last;
+    return x->weak;
+}
+
+static bool refuse_weak(const struct xts *x, struct error *error)
+{
+    return !x->weak ||
+           error_set(error, ERROR_FAILED,
+                     "the two halves of the XTS key are equal; encrypting with it is refused");
+}
+
+static bool transform(const struct xts *x, bool encrypt, uint64_t first_unit, uint8_t *dst,
+                      const uint8_t *src, size_t bytes, struct error *error)
+{
+    if (encrypt && !refuse_weak(x, error))
+        return false;
     if (bytes % x->unit_bytes != 0)
         return error_set(error, ERROR_FAILED, "%zu bytes are no whole data units of %zu", bytes,
                          x->unit_bytes);
-    if (__builtin_add_overflow(first_unit, (uint64_t)(bytes / x->unit_bytes), &last))
-        return error_set(error, ERROR_FAILED, "data unit number %" PRIu64 " is out of range",
-                         first_unit);
-    EVP_CIPHER_CTX *context = EVP_CIPHER_CTX_new();
-    bool ok = context != NULL && EVP_CIPHER_CTX_copy(context, keys) == 1;
-    for (size_t at = 0; ok && at < bytes; at += x->unit_bytes)
-        ok = one_unit(context, first_unit++, dst + at, src + at, x->unit_bytes);
-    EVP_CIPHER_CTX_free(context);
-    return ok || error_set(error, ERROR_FAILED, "OpenSSL failed at AES-XTS");
+    struct xts_number first = {.low = first_unit};
+    if (x->kernel == &xts_portable)
+        return xts_openssl_run(encrypt ? x->encrypt : x->decrypt, x->unit_bytes, first, dst, src,
+                               bytes, error);
+    xts_run(x->kernel, x->keys, encrypt, x->unit_bytes, first, dst, src, bytes);
+    return true;
 }
 
 bool xts_decrypt(const struct xts *x, uint64_t first_unit, uint8_t *dst, const uint8_t *src,
                  size_t bytes, struct error *error)
 {
-    return transform(x, x->decrypt, first_unit, dst, src, bytes, error);
+    return transform(x, false, first_unit, dst, src, bytes, error);
 }
 
 bool xts_encrypt(const struct xts *x, uint64_t first_unit, uint8_t *dst, const uint8_t *src,
                  size_t bytes, struct error *error)
 {
-    if (x->encrypt == NULL)
-        return error_set(error, ERROR_FAILED,
-                         "the two halves of the XTS key are equal; encrypting with it is refused");
-    return transform(x, x->encrypt, first_unit, dst, src, bytes, error);
+    return transform(x, true, first_unit, dst, src, bytes, error);
+}
+
+static bool transform_odd(const struct xts *x, bool encrypt, uint64_t unit, uint8_t *dst,
+                          const uint8_t *src, size_t bytes, struct error *error)
+{
+    if (encrypt && !refuse_weak(x, error))
+        return false;
+    if (bytes < XTS_BLOCK || bytes > UNIT_MAX)
+        return error_set(error, ERROR_FAILED, "a data unit of %zu bytes; %d to %d are possible",
+                         bytes, XTS_BLOCK, UNIT_MAX);
+    EVP_CIPHER_CTX *context = xts_openssl_new(x->key, encrypt, error);
+    struct xts_number number = {.low = unit};
+    bool ok = context != NULL && xts_openssl_unit(context, number, dst, src, bytes, error);
+    EVP_CIPHER_CTX_free(context);
+    return ok;
+}
+
+bool xts_decrypt_odd(const struct xts *x, uint64_t unit, uint8_t *dst, const uint8_t *src,
+                     size_t bytes, struct error *error)
+{
+    return transform_odd(x, false, unit, dst, src, bytes, error);
+}
+
+bool xts_encrypt_odd(const struct xts *x, uint64_t unit, uint8_t *dst, const uint8_t *src,
+                     size_t bytes, struct error *error)
+{
+    return transform_odd(x, true, unit, dst, src, bytes, error);
 }

@@ -2,29 +2,12 @@
 #include "vmdk/xts/xts.h"
 
 #include <pthread.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
-#include <cmocka.h>
 #include <openssl/evp.h>
 #include <openssl/sha.h>
 
-#include "base/encode.h"
 #include "tests/vmdk/xts/ieee1619_vectors.h"
-
-static struct secret *key_from_hex(const char *hex)
-{
-    struct error error = ERROR_INIT;
-    uint8_t bytes[64];
-    size_t length = sizeof bytes;
-    assert_true(hex_decode(hex, strlen(hex), bytes, &length));
-    struct secret *key = secret_copy(bytes, length, &error);
-    assert_non_null(key);
-    return key;
-}
+#include "tests/vmdk/xts/kernels.h"
 
 static struct xts *new_xts(const char *hex, size_t unit_bytes)
 {
@@ -182,10 +165,15 @@ static void equal_halves(void **state)
     uint8_t data[512] = {0}, zero[512] = {0};
     reference(key, 0, data, sizeof data);
     assert_memory_equal(data, VECTOR_1, sizeof VECTOR_1);
+    assert_true(xts_weak_key(x));
     assert_true(xts_decrypt(x, 0, data, data, sizeof data, &error));
     assert_memory_equal(data, zero, sizeof data);
     assert_false(xts_encrypt(x, 0, data, data, sizeof data, &error));
     assert_int_equal(error.code, ERROR_FAILED);
+    assert_non_null(strstr(error.message, "halves"));
+    assert_memory_equal(data, zero, sizeof data);
+    assert_false(xts_encrypt_odd(x, 0, data, data, 17, &error));
+    assert_true(xts_decrypt_odd(x, 0, data, data, 17, &error));
     xts_free(x);
     secret_free(key);
 }
@@ -206,7 +194,8 @@ static void refusals(void **state)
     struct xts *x = xts_new(key, 512, &error);
     uint8_t data[1024] = {0};
     assert_false(xts_decrypt(x, 0, data, data, 100, &error));
-    assert_false(xts_decrypt(x, UINT64_MAX, data, data, 1024, &error));
+    assert_false(xts_encrypt(x, 0, data, data, 513, &error));
+    assert_false(xts_weak_key(x));
     assert_true(xts_decrypt(x, 0, data, data, 0, &error));
     xts_free(x);
     xts_free(NULL);
@@ -254,5 +243,5 @@ int main(void)
         cmocka_unit_test(refusals),
         cmocka_unit_test(shared_by_threads),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_for_each_kernel(tests);
 }
