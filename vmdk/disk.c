@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "vmdk/disk_key.h"
 #include "vmdk/extent_file.h"
+#include "vmdk/inplace.h"
 
 enum { DEFAULT_UNIT_BYTES = 512 };
 
@@ -196,6 +197,10 @@ static struct disk *open_described(struct descriptor *d, const char *path,
 struct disk *disk_open(const char *path, const struct disk_options *options, struct error *error)
 {
     struct descriptor *d = descriptor_load(path, error);
+    if (d != NULL && !inplace_check(path, d, error)) {
+        descriptor_free(d);
+        d = NULL;
+    }
     return d == NULL ? NULL : open_described(d, path, options, error);
 }
 

@@ -58,6 +58,15 @@ const struct keysafe_result *disk_unlocked(const struct disk *disk);
 bool disk_read(const struct disk *disk, uint64_t offset, void *data, size_t length,
                struct error *error);
 
+/* The same in two steps, for who needs the ciphertext too: what is stored, and decrypting it in
+ * place. OFFSET and LENGTH are multiples of the data unit; both give the same when the disk is not
+ * decrypted, and its data unit is 0 then. */
+bool disk_read_stored(const struct disk *disk, uint64_t offset, void *data, size_t length,
+                      struct error *error);
+bool disk_decrypt(const struct disk *disk, uint64_t offset, void *data, size_t length,
+                  struct error *error);
+size_t disk_unit_bytes(const struct disk *disk);
+
 /* What lies at OFFSET and for how many bytes (at least 1 while OFFSET is inside). */
 bool disk_run_at(const struct disk *disk, uint64_t offset, enum disk_run *run, uint64_t *length,
                  struct error *error);

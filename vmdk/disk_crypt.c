@@ -49,15 +49,20 @@ static bool decrypt_all(const struct disk *disk, uint64_t offset, uint8_t *data,
     return true;
 }
 
+bool crypt_units(const struct disk *disk, uint64_t offset, uint8_t *data, size_t length,
+                 struct error *error)
+{
+    if (disk->decrypt_zero_units)
+        return decrypt_all(disk, offset, data, length, error);
+    return decrypt_written(disk->xts, offset / xts_unit_bytes(disk->xts), data, length, error);
+}
+
 /* OFFSET and LENGTH are whole units. */
 static bool read_units(const struct disk *disk, uint64_t offset, uint8_t *data, size_t length,
                        struct error *error)
 {
-    if (!stored_read(disk, offset, data, length, error))
-        return false;
-    if (disk->decrypt_zero_units)
-        return decrypt_all(disk, offset, data, length, error);
-    return decrypt_written(disk->xts, offset / xts_unit_bytes(disk->xts), data, length, error);
+    return stored_read(disk, offset, data, length, error) &&
+           crypt_units(disk, offset, data, length, error);
 }
 
 /* LENGTH bytes out of the one unit that holds OFFSET. */

@@ -39,5 +39,8 @@ bool crypt_read(const struct disk *disk, uint64_t offset, uint8_t *data, size_t 
                 struct error *error);
 bool crypt_run_at(const struct disk *disk, uint64_t offset, enum disk_run *run, uint64_t *length,
                   struct error *error);
+/* Decrypt in place whole units that were read as they are stored. */
+bool crypt_units(const struct disk *disk, uint64_t offset, uint8_t *data, size_t length,
+                 struct error *error);
 
 #endif

@@ -61,6 +61,25 @@ bool disk_read(const struct disk *disk, uint64_t offset, void *data, size_t leng
                              : crypt_read(disk, offset, data, length, error);
 }
 
+bool disk_read_stored(const struct disk *disk, uint64_t offset, void *data, size_t length,
+                      struct error *error)
+{
+    return check_range(disk, offset, length, error) &&
+           stored_read(disk, offset, data, length, error);
+}
+
+bool disk_decrypt(const struct disk *disk, uint64_t offset, void *data, size_t length,
+                  struct error *error)
+{
+    return check_range(disk, offset, length, error) &&
+           (disk->xts == NULL || crypt_units(disk, offset, data, length, error));
+}
+
+size_t disk_unit_bytes(const struct disk *disk)
+{
+    return disk->xts == NULL ? 0 : xts_unit_bytes(disk->xts);
+}
+
 bool disk_run_at(const struct disk *disk, uint64_t offset, enum disk_run *run, uint64_t *length,
                  struct error *error)
 {

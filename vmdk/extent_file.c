@@ -13,7 +13,7 @@
 #include "base/file.h"
 
 /* Non-blocking, so that the open of a FIFO returns; it has no effect on files and disks. */
-enum { OPEN_FLAGS = O_RDONLY | O_CLOEXEC | O_NONBLOCK };
+enum { OPEN_FLAGS = O_CLOEXEC | O_NONBLOCK };
 
 static bool outside(struct error *error)
 {
@@ -52,7 +52,7 @@ static int open_beneath(int directory, const char *name, int flags)
 }
 
 /* REAL and DIRECTORY are real paths. */
-static int open_real(const char *directory, const char *real, struct error *error)
+static int open_real(const char *directory, const char *real, int flags, struct error *error)
 {
     size_t length = strlen(directory);
     while (length > 0 && directory[length - 1] == '/')
@@ -67,16 +67,16 @@ static int open_real(const char *directory, const char *real, struct error *erro
         return -1;
     }
     /* As in file_open_read: without the right to O_NOATIME, reading matters more. */
-    int fd = open_beneath(at, real + length + 1, OPEN_FLAGS | O_NOATIME);
+    int fd = open_beneath(at, real + length + 1, flags | O_NOATIME);
     if (fd < 0 && errno == EPERM)
-        fd = open_beneath(at, real + length + 1, OPEN_FLAGS);
+        fd = open_beneath(at, real + length + 1, flags);
     if (fd < 0)
         cannot_open(error);
     close(at);
     return fd;
 }
 
-static int open_inside(const char *descriptor, const char *name, const char *path,
+static int open_inside(const char *descriptor, const char *name, const char *path, int flags,
                        struct error *error)
 {
     if (name[0] == '/' || climbs(name)) {
@@ -88,7 +88,7 @@ static int open_inside(const char *descriptor, const char *name, const char *pat
     char *directory = beside == NULL ? NULL : realpath(beside, NULL);
     char *real = directory == NULL ? NULL : realpath(path, NULL);
     if (real != NULL)
-        fd = open_real(directory, real, error);
+        fd = open_real(directory, real, flags, error);
     else
         cannot_open(error);
     free(beside);
@@ -97,11 +97,11 @@ static int open_inside(const char *descriptor, const char *name, const char *pat
     return fd;
 }
 
-static int open_anywhere(const char *path, struct error *error)
+static int open_anywhere(const char *path, int flags, struct error *error)
 {
-    int fd = open(path, OPEN_FLAGS | O_NOATIME);
+    int fd = open(path, flags | O_NOATIME);
     if (fd < 0 && errno == EPERM)
-        fd = open(path, OPEN_FLAGS);
+        fd = open(path, flags);
     if (fd < 0)
         cannot_open(error);
     return fd;
@@ -115,7 +115,8 @@ static bool examine(int fd, bool devices, struct extent_file_facts *facts, struc
     *facts = (struct extent_file_facts){.size = (uint64_t)st.st_size,
                                         .allocated = (uint64_t)st.st_blocks * 512,
                                         .device = st.st_dev,
-                                        .inode = st.st_ino};
+                                        .inode = st.st_ino,
+                                        .links = st.st_nlink};
     if (S_ISREG(st.st_mode))
         return true;
     if (!S_ISBLK(st.st_mode) || !devices)
@@ -127,8 +128,8 @@ static bool examine(int fd, bool devices, struct extent_file_facts *facts, struc
     return true;
 }
 
-int extent_file_open(const char *descriptor, const char *name, bool allow_outside,
-                     struct extent_file_facts *facts, struct error *error)
+static int open_extent(const char *descriptor, const char *name, bool allow_outside, int flags,
+                       struct extent_file_facts *facts, struct error *error)
 {
     char *path = file_beside(descriptor, name);
     if (path == NULL) {
@@ -139,8 +140,8 @@ int extent_file_open(const char *descriptor, const char *name, bool allow_outsid
     if (name[0] == '\0')
         error_set(error, ERROR_DAMAGED, "an extent names no file");
     else
-        fd =
-            allow_outside ? open_anywhere(path, error) : open_inside(descriptor, name, path, error);
+        fd = allow_outside ? open_anywhere(path, flags, error)
+                           : open_inside(descriptor, name, path, flags, error);
     if (fd >= 0 && !examine(fd, allow_outside, facts, error)) {
         close(fd);
         fd = -1;
@@ -149,4 +150,16 @@ int extent_file_open(const char *descriptor, const char *name, bool allow_outsid
         error_in_file(error, path);
     free(path);
     return fd;
+}
+
+int extent_file_open(const char *descriptor, const char *name, bool allow_outside,
+                     struct extent_file_facts *facts, struct error *error)
+{
+    return open_extent(descriptor, name, allow_outside, OPEN_FLAGS | O_RDONLY, facts, error);
+}
+
+int extent_file_open_writable(const char *descriptor, const char *name, bool allow_outside,
+                              struct extent_file_facts *facts, struct error *error)
+{
+    return open_extent(descriptor, name, allow_outside, OPEN_FLAGS | O_RDWR, facts, error);
 }

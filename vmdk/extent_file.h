@@ -19,6 +19,7 @@ struct extent_file_facts {
     uint64_t allocated; /* bytes of it that the file system holds */
     dev_t device;
     ino_t inode;
+    nlink_t links;
 };
 
 /* Open the file NAME (in UTF-8, relative) of the descriptor at DESCRIPTOR for reading. With
@@ -26,5 +27,9 @@ struct extent_file_facts {
  * is not there is ERROR_DAMAGED, since the disk lacks a part. */
 int extent_file_open(const char *descriptor, const char *name, bool allow_outside,
                      struct extent_file_facts *facts, struct error *error);
+
+/* The same for reading and writing. */
+int extent_file_open_writable(const char *descriptor, const char *name, bool allow_outside,
+                              struct extent_file_facts *facts, struct error *error);
 
 #endif
