@@ -29,6 +29,7 @@ bool error_system(struct error *error, const char *format, ...)
     va_start(args, format);
     fill(error, ERROR_FAILED, format, args);
     va_end(args);
+    error->cause = saved;
     size_t used = strlen(error->message);
     snprintf(error->message + used, sizeof error->message - used, ": %s", strerror(saved));
     return false;

@@ -24,6 +24,7 @@ struct error {
     enum error_code code;
     char file[512];  /* path or name the message is about; "" when none */
     uint64_t offset; /* byte offset in it; UINT64_MAX when none */
+    int cause;       /* the errno behind it; 0 when none */
     char message[768];
 };
 

@@ -189,6 +189,28 @@ bool file_create(struct file_output *out, const char *path, mode_t mode, bool re
     return true;
 }
 
+bool file_reopen(struct file_output *out, const char *path, struct error *error)
+{
+    *out = (struct file_output){.fd = -1, .path = strdup(path)};
+    if (out->path == NULL || asprintf(&out->partial, "%s.partial", path) < 0) {
+        out->partial = NULL;
+        forget(out);
+        return error_memory(error);
+    }
+    out->fd = open(out->partial, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (out->fd >= 0)
+        return true;
+    error_system(error, "cannot open the unfinished file");
+    error_in_file(error, out->partial);
+    forget(out);
+    return false;
+}
+
+void file_leave(struct file_output *out)
+{
+    forget(out);
+}
+
 static bool sync_directory(const char *path, struct error *error)
 {
     char *directory = file_beside(path, ".");

@@ -58,7 +58,13 @@ bool file_publish(struct file_output *out, struct error *error);
 /* Remove the partial file. Harmless after file_publish and on an unopened one. */
 void file_abandon(struct file_output *out);
 
-/* The three above in one call for a text that is at hand. PATH "-" is standard output. */
+/* Open the unfinished file of an earlier run, to go on with it. */
+bool file_reopen(struct file_output *out, const char *path, struct error *error);
+/* Close the unfinished file and leave it, to be gone on with. */
+void file_leave(struct file_output *out);
+
+/* file_create to file_publish in one call for a text that is at hand. PATH "-" is standard output.
+ */
 bool file_replace(const char *path, const void *data, size_t length, mode_t mode, bool replace,
                   struct error *error);
 

@@ -17,7 +17,7 @@ struct cli_given {
 static const struct cli_option common_options[] = {
     {"quiet", 'q', NULL, "say nothing but errors"},
     {"verbose", 'v', NULL, "say more; twice: everything"},
-    {"progress", 0, "WHEN", "show progress: auto, always or never"},
+    {"progress", 0, "WHEN", "show progress: auto, always, never or json"},
     {"help", 'h', NULL, "show this help"},
     {"version", 0, NULL, "show the version"},
 };
@@ -107,8 +107,10 @@ static int take_option(struct cli *cli, const struct cli_option *o, const char *
         cli->show_progress = true;
     else if (o == &common_options[2] && strcmp(value, "never") == 0)
         cli->show_progress = false;
+    else if (o == &common_options[2] && strcmp(value, "json") == 0)
+        cli->show_progress = cli->json_progress = true;
     else if (o == &common_options[2] && strcmp(value, "auto") != 0)
-        return usage(cli, "--progress takes auto, always or never");
+        return usage(cli, "--progress takes auto, always, never or json");
     else if (o == &common_options[3])
         print_command_help(stdout, cli->program, cli->command);
     else if (o == &common_options[4])

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <jansson.h>
 
@@ -51,6 +52,7 @@ struct cli {
     struct log log;
     bool json;
     bool show_progress;
+    bool json_progress; /* as lines of JSON */
     size_t operand_count;
     char **operands;
     struct keyring ring; /* filled by cli_keys */
@@ -60,6 +62,8 @@ struct cli {
     /* the job that shows progress; see cli_progress */
     struct progress progress;
     const char *job;
+    const uint64_t *job_holes;     /* bytes skipped so far; NULL: not known */
+    uint64_t job_done;             /* as it was told last */
     double job_started, job_shown; /* seconds, monotonic; shown 0: no line on the terminal */
 };
 
@@ -93,7 +97,10 @@ int cli_print_json(json_t *document, int status);
 const char *cli_printable(const char *text);
 
 /* A progress line on standard error for a job called NAME, shown when it is wanted, which in any
- * case stops the job when the user interrupts (SIGINT, SIGTERM, SIGHUP). One job at a time. */
+ * case stops the job when the user interrupts (SIGINT, SIGTERM, SIGHUP), and tells once how far it
+ * is on SIGUSR1. With --progress=json each line is an object: version, job, done, total (bytes),
+ * holes (of done; null when not known), rate (bytes per second), eta (seconds; null when not
+ * known). One job at a time. */
 const struct progress *cli_progress(struct cli *cli, const char *name);
 /* Take the line off the terminal again. */
 void cli_progress_end(struct cli *cli);

@@ -14,7 +14,7 @@ struct decryption {
     struct disk *disk;
     struct signatures signatures;
     bool confirmed; /* the plaintext proves data unit and tweak */
-    struct copy_stats stats;
+    struct disk_job job;
 };
 
 static bool choose_format(struct decryption *d, struct error *error)
@@ -63,19 +63,24 @@ static bool check_plaintext(struct decryption *d, const struct disk_options *opt
 static bool write_output(struct decryption *d, struct error *error)
 {
     struct disk_output out;
-    const struct progress *progress = cli_progress(d->cli, d->out);
-    if (!disk_output_open(d->cli, &out, d->out, d->to_vmdk, d->in, d->disk, error))
+    struct copy_identity identity;
+    if (!disk_job_options(d->cli, &d->job, disk_size(d->disk), error) ||
+        !copy_identify(d->disk, NULL, COPY_DECRYPT, &identity, error) ||
+        !disk_output_open(d->cli, &out, &d->job, d->out, d->to_vmdk, d->in, d->disk, error))
         return false;
-    bool ok = true;
+    disk_job_watch(d->cli, &d->job, d->out);
+    bool ok = disk_output_start(&out, &identity, error);
     struct descriptor *plain = NULL;
-    if (d->to_vmdk) {
+    if (ok && d->to_vmdk) {
         plain = disk_output_describe(&out, d->disk, true, "monolithicFlat", "FLAT", error);
         ok = plain != NULL;
     }
-    ok = ok && disk_copy(d->disk, NULL, &out.image, progress, &d->stats, error);
+    ok = ok && disk_output_copy(&out, d->disk, error);
     cli_progress_end(d->cli);
-    ok = ok && disk_output_publish(&out, plain, error);
-    disk_output_close(&out);
+    if (ok && disk_output_is_whole(&out))
+        ok = disk_output_publish(&out, plain, error) &&
+             disk_job_write_digests(&d->job, d->out, out.image_path, d->in, d->disk, error);
+    disk_output_close(d->cli, &out, !ok);
     descriptor_free(plain);
     return ok;
 }
@@ -95,20 +100,20 @@ static int report_json(const struct decryption *d, const struct disk_options *op
         json_pack("{s:o, s:o, s:o}", "confirmed", json_boolean(d->confirmed), "data_unit",
                   encrypted ? json_integer((json_int_t)unit_bytes(options)) : json_null(),
                   "signatures", cli_signatures_json(&d->signatures));
-    return cli_print_json(json_pack("{s:i, s:o, s:o, s:s, s:I, s:I, s:b, s:o, s:o}", "version", 1,
-                                    "input", cli_json_text(d->in), "output", cli_json_text(d->out),
-                                    "format", d->to_vmdk ? "vmdk" : "raw", "size",
-                                    (json_int_t)d->stats.bytes, "written",
-                                    (json_int_t)d->stats.written, "encrypted", encrypted, "key",
-                                    key_json(disk_unlocked(d->disk)), "plaintext", plaintext),
-                          0);
+    json_t *report =
+        json_pack("{s:i, s:o, s:o, s:s, s:I, s:I, s:b, s:o, s:o}", "version", 1, "input",
+                  cli_json_text(d->in), "output", cli_json_text(d->out), "format",
+                  d->to_vmdk ? "vmdk" : "raw", "size", (json_int_t)disk_size(d->disk), "written",
+                  (json_int_t)d->job.stats.written, "encrypted", encrypted, "key",
+                  key_json(disk_unlocked(d->disk)), "plaintext", plaintext);
+    disk_job_json(&d->job, report);
+    return cli_print_json(report, disk_job_status(&d->job));
 }
 
 static void report_text(const struct decryption *d)
 {
     const struct keysafe_result *unlocked = disk_unlocked(d->disk);
-    cli_say(d->cli, "%s: %" PRIu64 " bytes, %" PRIu64 " of them written, the rest holes",
-            cli_printable(d->out), d->stats.bytes, d->stats.written);
+    disk_job_print(d->cli, &d->job, d->out);
     if (unlocked == NULL) {
         cli_say(d->cli, "%s is not encrypted: copied", cli_printable(d->in));
         return;
@@ -125,7 +130,13 @@ int cli_disk_decrypt(struct cli *cli)
 {
     struct error error = ERROR_INIT;
     struct disk_options options;
-    struct decryption d = {.cli = cli, .in = cli->operands[0], .out = cli->operands[1]};
+    struct decryption d = {.cli = cli, .in = cli->operands[0]};
+    if (cli_value(cli, "in-place") != NULL)
+        return disk_job_none(cli, &error) ? cli_disk_inplace(cli, INPLACE_DECRYPT)
+                                          : cli_fail(cli, &error);
+    if (!cli_disk_operands(cli, &error))
+        return cli_fail(cli, &error);
+    d.out = cli->operands[1];
     if (!choose_format(&d, &error) || !cli_disk_options(cli, &options, &error) ||
         !cli_keys(cli, "Passphrase", &error))
         return cli_fail(cli, &error);
@@ -139,8 +150,10 @@ int cli_disk_decrypt(struct cli *cli)
         status = cli_fail(cli, &error);
     else if (cli->json)
         status = report_json(&d, &options);
-    else
+    else {
         report_text(&d);
+        status = disk_job_status(&d.job);
+    }
     disk_close(d.disk);
     return status;
 }

@@ -21,7 +21,7 @@ struct encryption {
     enum seal_mac mac;
     struct disk *disk;
     struct crypto_key dek;
-    struct copy_stats stats;
+    struct disk_job job;
 };
 
 static bool parse_rounds(const char *text, unsigned *rounds, struct error *error)
@@ -87,23 +87,70 @@ static bool open_source(struct encryption *e, struct error *error)
     return error_in_file(error, e->in);
 }
 
+/* The descriptor with a disk key of its own. In a job with journals it is written before any data
+ * are, since without it they would be lost. */
+static struct descriptor *new_descriptor(struct encryption *e, struct disk_output *out,
+                                         struct error *error)
+{
+    struct descriptor *d = disk_output_describe(out, e->disk, e->from_vmdk, "vmfs", "VMFS", error);
+    bool ok = d != NULL && crypto_key_generate("XTS-AES-256", &e->dek, error) &&
+              disk_key_lock(d, &e->dek, &e->locker, e->mac, error) &&
+              (!e->job.resume || disk_output_keep_descriptor(out, d, error));
+    if (ok)
+        return d;
+    descriptor_free(d);
+    return NULL;
+}
+
+/* The descriptor that an earlier run, or another part, has left, and the key in it. */
+static struct descriptor *kept_descriptor(struct encryption *e, struct disk_output *out,
+                                          struct error *error)
+{
+    struct descriptor *d = disk_output_kept_descriptor(out, error);
+    struct locator *safe = d == NULL ? NULL : disk_key_safe(d, error);
+    struct keysafe_result result = {0};
+    bool ok = safe != NULL;
+    if (ok && e->passphrase != NULL) {
+        struct secret *copy = secret_copy(e->passphrase->data, e->passphrase->length, error);
+        ok = copy != NULL && keyring_add_phrase(&e->cli->ring, "the passphrase", copy, error);
+    }
+    if (ok) {
+        ok = disk_key_unlock(safe, &e->cli->ring, &e->dek, &result, error);
+        keysafe_result_free(&result);
+    }
+    locator_free(safe);
+    if (ok)
+        return d;
+    descriptor_free(d);
+    return NULL;
+}
+
+static bool copy_under(struct encryption *e, struct disk_output *out, const struct xts *x,
+                       struct error *error)
+{
+    struct copy_identity identity;
+    e->job.copy.cipher = (struct copy_cipher){.xts = x};
+    disk_job_watch(e->cli, &e->job, e->out);
+    bool ok = copy_identify(e->disk, &e->job.copy.cipher, COPY_ENCRYPT, &identity, error) &&
+              disk_output_start(out, &identity, error) && disk_output_copy(out, e->disk, error);
+    cli_progress_end(e->cli);
+    return ok;
+}
+
 static bool write_output(struct encryption *e, struct error *error)
 {
     struct disk_output out;
-    const struct progress *progress = cli_progress(e->cli, e->out);
-    if (!disk_output_open(e->cli, &out, e->out, true, e->in, e->disk, error))
+    if (!disk_job_options(e->cli, &e->job, disk_size(e->disk), error) ||
+        !disk_output_open(e->cli, &out, &e->job, e->out, true, e->in, e->disk, error))
         return false;
-    struct descriptor *d = disk_output_describe(&out, e->disk, e->from_vmdk, "vmfs", "VMFS", error);
-    struct xts *x = NULL;
-    bool ok = d != NULL && crypto_key_generate("XTS-AES-256", &e->dek, error) &&
-              disk_key_lock(d, &e->dek, &e->locker, e->mac, error);
-    if (ok) {
-        x = xts_new(e->dek.key, UNIT_BYTES, error);
-        ok = x != NULL && disk_copy(e->disk, x, &out.image, progress, &e->stats, error);
-    }
-    cli_progress_end(e->cli);
-    ok = ok && disk_output_publish(&out, d, error);
-    disk_output_close(&out);
+    struct descriptor *d =
+        out.fresh ? new_descriptor(e, &out, error) : kept_descriptor(e, &out, error);
+    struct xts *x = d == NULL ? NULL : xts_new(e->dek.key, UNIT_BYTES, error);
+    bool ok = x != NULL && copy_under(e, &out, x, error);
+    if (ok && disk_output_is_whole(&out))
+        ok = disk_output_publish(&out, d, error) &&
+             disk_job_write_digests(&e->job, e->out, out.image_path, e->in, e->disk, error);
+    disk_output_close(e->cli, &out, !ok);
     xts_free(x);
     descriptor_free(d);
     return ok;
@@ -112,28 +159,33 @@ static bool write_output(struct encryption *e, struct error *error)
 static int report(const struct encryption *e)
 {
     if (!e->cli->json) {
-        cli_say(e->cli, "%s: %" PRIu64 " bytes, %" PRIu64 " of them written, the rest holes",
-                cli_printable(e->out), e->stats.bytes, e->stats.written);
+        disk_job_print(e->cli, &e->job, e->out);
         cli_say(e->cli,
                 "data units of %d bytes counted from the start of the disk: the layout of real "
                 "products is not published",
                 UNIT_BYTES);
-        return 0;
+        return disk_job_status(&e->job);
     }
-    return cli_print_json(json_pack("{s:i, s:o, s:o, s:I, s:I, s:s, s:s, s:i}", "version", 1,
-                                    "input", cli_json_text(e->in), "output", cli_json_text(e->out),
-                                    "size", (json_int_t)e->stats.bytes, "written",
-                                    (json_int_t)e->stats.written, "locked_by",
-                                    e->locker.kek != NULL ? "fqid" : "phrase", "mac",
-                                    seal_mac_name(e->mac), "data_unit", UNIT_BYTES),
-                          0);
+    json_t *document = json_pack(
+        "{s:i, s:o, s:o, s:I, s:I, s:s, s:s, s:i}", "version", 1, "input", cli_json_text(e->in),
+        "output", cli_json_text(e->out), "size", (json_int_t)disk_size(e->disk), "written",
+        (json_int_t)e->job.stats.written, "locked_by", e->locker.kek != NULL ? "fqid" : "phrase",
+        "mac", seal_mac_name(e->mac), "data_unit", UNIT_BYTES);
+    disk_job_json(&e->job, document);
+    return cli_print_json(document, disk_job_status(&e->job));
 }
 
 int cli_disk_encrypt(struct cli *cli)
 {
     struct error error = ERROR_INIT;
-    struct encryption e = {.cli = cli, .in = cli->operands[0], .out = cli->operands[1]};
+    struct encryption e = {.cli = cli, .in = cli->operands[0]};
     int status;
+    if (cli_value(cli, "in-place") != NULL)
+        return disk_job_none(cli, &error) ? cli_disk_inplace(cli, INPLACE_ENCRYPT)
+                                          : cli_fail(cli, &error);
+    if (!cli_disk_operands(cli, &error))
+        return cli_fail(cli, &error);
+    e.out = cli->operands[1];
     if (!read_options(&e, &error) || !choose_locker(&e, &error) || !open_source(&e, &error) ||
         !write_output(&e, &error))
         status = cli_fail(cli, &error);

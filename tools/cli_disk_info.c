@@ -198,6 +198,7 @@ static void print_info(const json_t *root)
     print_line(root, "CID", "cid_problem");
     print_line(root, "parent CID", "parent_cid");
     print_line(root, "parent", "parent");
+    cli_inplace_print(root);
     print_extents(json_object_get(root, "extents"));
     bool encrypted = json_is_true(json_object_get(root, "encrypted"));
     printf("%-14s %s\n", "encrypted", encrypted ? "yes" : "no");
@@ -227,6 +228,7 @@ int cli_disk_info(struct cli *cli)
         return cli_fail(cli, &error);
     json_t *root = json_object();
     set_identity(root, path, d);
+    cli_inplace_info(root, path);
     json_object_set_new(root, "extents", extents_json(path, d, options.allow_outside));
     bool fits = set_encryption(cli, root, d);
     if (fits)

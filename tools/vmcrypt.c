@@ -12,7 +12,8 @@ static const struct {
 } commands[] = {
     {"recover", "recover a whole VM: plain settings, plain disks, a report"},
     {"vmx", "look into, decrypt, encrypt, rekey and change .vmx files"},
-    {"disk", "look into, decrypt and encrypt virtual disks"},
+    {"disk", "look into, decrypt, encrypt, rekey and verify virtual disks"},
+    {"file", "look into, decrypt and encrypt swap files"},
     {"key", "explain keys, key locators and key files"},
 };
 

@@ -4,6 +4,8 @@
 #include "tests/vmdk/encrypted_fixture.h"
 
 #include <signal.h>
+#include <time.h>
+#include <openssl/sha.h>
 #include <sys/resource.h>
 
 enum { SECTOR = SECTOR_BYTES, MIB = 1 << 20 };
@@ -160,32 +162,40 @@ static void ragged_holes(void **state)
     vault_free(&v);
 }
 
-static bool stop_at_32_mib(void *user, uint64_t done, uint64_t total)
+struct watch {
+    uint64_t last;
+    int calls, stop_at;
+};
+
+static bool stop_at_call(void *user, uint64_t done, uint64_t total)
 {
-    uint64_t *last = user;
-    assert_true(done >= *last && done <= total);
-    *last = done;
-    return done < 32 * MIB;
+    struct watch *w = user;
+    assert_true(done >= w->last && done <= total);
+    w->last = done;
+    return ++w->calls != w->stop_at;
 }
 
+/* At the start, on the way and at the end. */
 static void interrupted(void **state)
 {
     struct fixture *f = *state;
     struct error error = ERROR_INIT;
     struct copy_stats stats;
     struct file_output out;
-    uint64_t last = 0;
-    struct progress progress = {stop_at_32_mib, &last};
     uint8_t *content = malloc(64 * MIB);
     fill_noise(content, 64 * MIB, 0);
     struct disk *disk = open_raw(fixture_write_at(f, "in.raw", content, 64 * MIB, 0));
     free(content);
-    assert_true(file_create(&out, fixture_path(f, "out.raw"), 0600, false, &error));
-    assert_false(disk_copy(disk, NULL, &out, &progress, &stats, &error));
-    assert_error(error, ERROR_FAILED, "interrupted");
-    assert_int_equal(last, 32 * MIB);
-    file_abandon(&out);
-    assert_false(file_exists(fixture_path(f, "out.raw")));
+    for (int at = 1; at < 4; at++) {
+        struct watch w = {.stop_at = at};
+        struct progress progress = {stop_at_call, &w};
+        const struct copy_options slow = {.rate = at == 1 ? 0 : 256 * MIB, .progress = &progress};
+        assert_true(file_create(&out, fixture_path(f, "out.raw"), 0600, false, &error));
+        assert_false(disk_copy_with(disk, &slow, &out, &stats, &error));
+        assert_error(error, ERROR_FAILED, "interrupted");
+        file_abandon(&out);
+        assert_false(file_exists(fixture_path(f, "out.raw")));
+    }
     disk_close(disk);
 }
 
@@ -257,14 +267,187 @@ static void unit_does_not_fit(void **state)
     vault_free(&v);
 }
 
+/* A file that holds 0xff everywhere, as an output that is not new. */
+static void dirty(struct file_output *out, const char *path, size_t size)
+{
+    struct error error = ERROR_INIT;
+    uint8_t *ones = malloc(size);
+    memset(ones, 0xff, size);
+    assert_true(file_create(out, path, 0600, true, &error));
+    assert_true(file_write_at(out->fd, out->partial, ones, size, 0, &error));
+    free(ones);
+}
+
+static void check_content(struct file_output *out, const uint8_t *content, size_t size)
+{
+    uint8_t *got = malloc(size);
+    assert_int_equal(pread(out->fd, got, size, 0), size);
+    assert_memory_equal(got, content, size);
+    free(got);
+}
+
+/* Any number of threads, any mode, the same bytes; digests are OpenSSL's of the whole. */
+static void threads_and_digests(void **state)
+{
+    struct fixture *f = *state;
+    struct error error = ERROR_INIT;
+    enum { SIZE = 9 * MIB + 3 * SECTOR };
+    uint8_t *content = malloc(SIZE), expected[COPY_DIGEST];
+    fill_noise(content, SIZE, 24 << 10);
+    memset(content + 3 * MIB, 0, 2 * MIB);
+    fixture_sized(f, "in.raw", SIZE);
+    fixture_write_at(f, "in.raw", content, 3 * MIB, 0);
+    const char *path = fixture_write_at(f, "in.raw", content + 5 * MIB, SIZE - 5 * MIB, 5 * MIB);
+    const char *out_path = fixture_path(f, "out.raw");
+    SHA256(content, SIZE, expected);
+    struct disk *disk = open_raw(path);
+    for (unsigned threads = 1; threads <= COPY_THREADS_MAX + 1; threads += 3) {
+        for (int mode = 0; mode < 4; mode++) {
+            struct copy_digests digests;
+            struct copy_stats stats;
+            struct file_output out;
+            const struct copy_options options = {.threads = threads,
+                                                 .digests = mode & 1 ? &digests : NULL,
+                                                 .cache = mode & 2 ? COPY_DIRECT : COPY_CACHED,
+                                                 .dense = mode == 3};
+            if (options.dense)
+                dirty(&out, out_path, SIZE);
+            else
+                assert_true(file_create(&out, out_path, 0600, true, &error));
+            if (!disk_copy_with(disk, &options, &out, &stats, &error))
+                fail_msg("%s", error.message);
+            check_content(&out, content, SIZE);
+            if (options.digests != NULL) {
+                assert_memory_equal(digests.stored, expected, COPY_DIGEST);
+                assert_memory_equal(digests.result, expected, COPY_DIGEST);
+            }
+            if (options.dense)
+                assert_int_equal(stats.written, SIZE);
+            else
+                assert_true(stats.holes >= 2 * MIB);
+            file_abandon(&out);
+        }
+    }
+    disk_close(disk);
+    free(content);
+}
+
+/* Disjoint parts by separate copies; what is not in a part is not touched. */
+static void parts(void **state)
+{
+    struct fixture *f = *state;
+    struct error error = ERROR_INIT;
+    enum { SIZE = 5 * MIB + SECTOR };
+    uint8_t *content = malloc(SIZE);
+    struct copy_stats stats;
+    struct file_output out;
+    fill_noise(content, SIZE, 0);
+    struct disk *disk = open_raw(fixture_write_at(f, "in.raw", content, SIZE, 0));
+    dirty(&out, fixture_path(f, "out.raw"), SIZE);
+    struct copy_options options = {.offset = 2 * MIB, .length = MIB};
+    assert_true(disk_copy_with(disk, &options, &out, &stats, &error));
+    assert_int_equal(stats.bytes, MIB);
+    uint8_t *got = malloc(SIZE);
+    assert_int_equal(pread(out.fd, got, SIZE, 0), SIZE);
+    assert_memory_equal(got + 2 * MIB, content + 2 * MIB, MIB);
+    assert_int_equal(got[2 * MIB - 1], 0xff);
+    assert_int_equal(got[3 * MIB], 0xff);
+    free(got);
+    options = (struct copy_options){.offset = 3 * MIB};
+    assert_true(disk_copy_with(disk, &options, &out, &stats, &error));
+    options = (struct copy_options){.length = 2 * MIB};
+    assert_true(disk_copy_with(disk, &options, &out, &stats, &error));
+    check_content(&out, content, SIZE);
+    static const struct copy_options WRONG[] = {
+        {.offset = 512}, {.length = 512}, {.offset = 6 * MIB}, {.length = 6 * MIB}};
+    for (size_t i = 0; i < sizeof WRONG / sizeof WRONG[0]; i++) {
+        assert_false(disk_copy_with(disk, &WRONG[i], &out, &stats, &error));
+        assert_int_equal(error.code, ERROR_USAGE);
+    }
+    file_abandon(&out);
+    disk_close(disk);
+    free(content);
+}
+
+static void rate(void **state)
+{
+    struct fixture *f = *state;
+    struct error error = ERROR_INIT;
+    struct copy_stats stats;
+    struct file_output out;
+    struct timespec from, to;
+    uint8_t *content = malloc(4 * MIB);
+    fill_noise(content, 4 * MIB, 0);
+    struct disk *disk = open_raw(fixture_write_at(f, "in.raw", content, 4 * MIB, 0));
+    free(content);
+    assert_true(file_create(&out, fixture_path(f, "out.raw"), 0600, false, &error));
+    clock_gettime(CLOCK_MONOTONIC, &from);
+    const struct copy_options options = {.rate = 10 * MIB};
+    assert_true(disk_copy_with(disk, &options, &out, &stats, &error));
+    clock_gettime(CLOCK_MONOTONIC, &to);
+    double seconds = (double)(to.tv_sec - from.tv_sec) + 1e-9 * (double)(to.tv_nsec - from.tv_nsec);
+    assert_true(seconds > 0.25);
+    file_abandon(&out);
+    disk_close(disk);
+}
+
+/* The first difference, whichever thread meets another one before. */
+static void comparing(void **state)
+{
+    struct fixture *f = *state;
+    struct error error = ERROR_INIT;
+    enum { SIZE = 12 * MIB };
+    uint8_t *content = malloc(SIZE);
+    fill_noise(content, SIZE, 0);
+    memset(content + 4 * MIB, 0, 4 * MIB);
+    fixture_sized(f, "a.raw", SIZE);
+    fixture_write_at(f, "a.raw", content, 4 * MIB, 0);
+    struct disk *a = open_raw(fixture_write_at(f, "a.raw", content + 8 * MIB, 4 * MIB, 8 * MIB));
+    struct disk *b = open_raw(fixture_write_at(f, "b.raw", content, SIZE, 0));
+    struct copy_stats stats;
+    struct copy_digests digests;
+    bool equal;
+    uint64_t at;
+    for (int hashed = 0; hashed < 2; hashed++) {
+        const struct copy_options options = {.threads = 4, .digests = hashed ? &digests : NULL};
+        assert_true(disk_compare(a, b, &options, &equal, &at, &stats, &error));
+        assert_true(equal);
+        static const off_t PLACES[] = {11 * MIB + 5, 9 * MIB + 1, 6 * MIB, 3 * MIB + 4095, 0};
+        for (size_t i = 0; i < sizeof PLACES / sizeof PLACES[0]; i++) {
+            uint8_t other = content[PLACES[i]] ^ 1;
+            fixture_write_at(f, "b.raw", &other, 1, PLACES[i]);
+            assert_true(disk_compare(a, b, &options, &equal, &at, &stats, &error));
+            assert_false(equal);
+            assert_int_equal(at, PLACES[i]);
+        }
+        fixture_write_at(f, "b.raw", content, SIZE, 0);
+    }
+    struct disk *small = open_raw(fixture_sized(f, "c.raw", MIB));
+    assert_false(disk_compare(a, small, &(struct copy_options){0}, &equal, &at, &stats, &error));
+    assert_error(error, ERROR_DAMAGED, "differ in size");
+    disk_close(small);
+    disk_close(a);
+    disk_close(b);
+    free(content);
+}
+
 #define with_files(test) cmocka_unit_test_setup_teardown(test, fixture_make, fixture_remove)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        with_files(content_is_kept), with_files(holes_stay),        with_files(encrypt_round_trip),
-        with_files(ragged_holes),    with_files(interrupted),       with_files(output_full),
-        with_files(source_fails),    with_files(unit_does_not_fit),
+        with_files(content_is_kept),
+        with_files(holes_stay),
+        with_files(encrypt_round_trip),
+        with_files(ragged_holes),
+        with_files(interrupted),
+        with_files(output_full),
+        with_files(source_fails),
+        with_files(unit_does_not_fit),
+        with_files(threads_and_digests),
+        with_files(parts),
+        with_files(rate),
+        with_files(comparing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
