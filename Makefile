@@ -34,7 +34,7 @@ library := $(BUILD)/libvmcrypt.a
 programs := $(addprefix $(BUILD)/,$(TOOLS))
 compile = $(CC) $(own_cppflags) $(package_cflags) $(CPPFLAGS) $(own_cflags) $(CFLAGS)
 
-.PHONY: all check check-unit check-e2e check-arm64 check-sanitized bench fuzz fuzz-smoke format
+.PHONY: all check check-unit check-e2e check-arm64 check-sanitized bench bench-disk fuzz fuzz-smoke format
 .PHONY: install clean FORCE check-crash
 .PHONY: lint lint-format lint-shell lint-cppcheck lint-tidy
 .DELETE_ON_ERROR:
@@ -128,6 +128,10 @@ $(bench_program): $(bench_objects) $(library)
 
 bench: $(bench_program)
 	$(bench_program) $(BENCH_ARGS)
+
+# The copy path against cp and qemu-img, file to file.
+bench-disk: all
+	/usr/bin/python3 tests/bench/bench_disk.py --build $(BUILD) $(BENCH_ARGS)
 
 # Fuzz targets: one for each tests/fuzz/fuzz_NAME.c, with clang's libFuzzer.
 FUZZ_CC ?= clang
