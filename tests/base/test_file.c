@@ -15,22 +15,7 @@
 #include "base/buffer.h"
 #include "base/file.h"
 #include "base/secret.h"
-
-static char directory[] = "/tmp/vmcrypt-file-XXXXXX";
-
-static int set_up(void **state)
-{
-    (void)state;
-    return mkdtemp(directory) == NULL ? -1 : chdir(directory);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -r %s", directory);
-    return chdir("/") == 0 && system(command) == 0 ? 0 : -1;
-}
+#include "tests/scratch.h"
 
 static void assert_content(const char *path, const char *text)
 {
@@ -183,5 +168,5 @@ int main(void)
         cmocka_unit_test(test_backup),  cmocka_unit_test(test_secret),
         cmocka_unit_test(test_buffer),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, scratch_set_up, scratch_tear_down);
 }

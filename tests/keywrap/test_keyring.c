@@ -13,22 +13,7 @@
 
 #include "keywrap/keyring.h"
 #include "keywrap/keysafe.h"
-
-static char directory[] = "/tmp/vmcrypt-keyring-XXXXXX";
-
-static int set_up(void **state)
-{
-    (void)state;
-    return mkdtemp(directory) == NULL ? -1 : chdir(directory);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -r %s", directory);
-    return chdir("/") == 0 && system(command) == 0 ? 0 : -1;
-}
+#include "tests/scratch.h"
 
 static void put(const char *name, const void *data, size_t length, mode_t mode)
 {
@@ -322,5 +307,5 @@ int main(void)
         cmocka_unit_test(test_find_order),   cmocka_unit_test(test_safe_kek),
         cmocka_unit_test(test_safe_several), cmocka_unit_test(test_safe_rawkey_and_others),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, scratch_set_up, scratch_tear_down);
 }

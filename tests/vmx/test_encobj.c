@@ -14,25 +14,10 @@
 #include <openssl/hmac.h>
 
 #include "vmx/encobj.h"
+#include "tests/scratch.h"
 
 enum { DATA = 4064, PAGE = 4096 };
 enum rule { OVER_PLAINTEXT, OVER_CIPHERTEXT, OVER_CIPHERTEXT_AND_IV, OVER_NOTHING };
-
-static char directory[] = "/tmp/vmcrypt-encobj-XXXXXX";
-
-static int set_up(void **state)
-{
-    (void)state;
-    return mkdtemp(directory) == NULL ? -1 : chdir(directory);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    char command[64];
-    snprintf(command, sizeof command, "rm -r %s", directory);
-    return chdir("/") == 0 && system(command) == 0 ? 0 : -1;
-}
 
 static uint8_t key_bytes[64];
 
@@ -190,5 +175,5 @@ int main(void)
         cmocka_unit_test(test_damage),
         cmocka_unit_test(test_headers),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, scratch_set_up, scratch_tear_down);
 }
