@@ -47,6 +47,8 @@ static struct table table_for(const struct cli_command *command)
 {
     struct table t = {.count = 0};
     table_add(&t, command->options, command->option_count);
+    if (command->shared != NULL)
+        table_add(&t, command->shared->options, command->shared->count);
     if (command->takes_keys)
         table_add(&t, key_options, sizeof key_options / sizeof key_options[0]);
     if (command->takes_json)

@@ -27,14 +27,21 @@ struct cli_option {
     const char *help;     /* one line */
 };
 
+/* Options that several commands share. */
+struct cli_options {
+    const struct cli_option *options;
+    size_t count;
+};
+
 struct cli_command {
     const char *name;     /* "decrypt"; NULL in a tool that has one command only */
     const char *operands; /* "VM.vmx [OUT]" */
     const char *summary;  /* one line, no full stop */
     const struct cli_option *options;
     size_t option_count;
-    bool takes_keys; /* --keyring, --key, --passphrase-file */
-    bool takes_json; /* --json */
+    const struct cli_options *shared; /* more of them; NULL for none */
+    bool takes_keys;                  /* --keyring, --key, --passphrase-file */
+    bool takes_json;                  /* --json */
     size_t min_operands, max_operands;
     int (*run)(struct cli *cli); /* returns the exit status */
 };

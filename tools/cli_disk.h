@@ -55,6 +55,9 @@ void cli_inplace_print(const json_t *root);
 
 /* cli_disk_copy.c */
 
+/* The options of all that copies; disk_job_* reads them. */
+extern const struct cli_options cli_copy_options;
+
 /* What a command that copies was asked for, and what came of it. Not to be moved. */
 struct disk_job {
     struct copy_options copy;

@@ -10,6 +10,18 @@
 #include "tools/cli_disk.h"
 #include "tools/cli_explain.h"
 
+static const struct cli_option options[] = {
+    {"threads", 0, "N", "work with N threads (default: one for each CPU, at most 16)"},
+    {"resume", 0, NULL, "keep a journal, and go on where an interrupted run stopped"},
+    {"sha256", 0, NULL, "compute SHA-256 of both sides, and write OUT.sha256"},
+    {"bad-sectors", 0, "HOW", "stop (default) at what cannot be read, or take zeros for it"},
+    {"rate-limit", 0, "BYTES", "read at most so much in a second (500K, 80M, 1G)"},
+    {"direct", 0, NULL, "write past the page cache (default from 1 GiB on ext4 and XFS)"},
+    {"buffered", 0, NULL, "write through the page cache, whatever the size"},
+};
+
+const struct cli_options cli_copy_options = {options, sizeof options / sizeof options[0]};
+
 static const char *const NAMES[] = {"threads",     "rate-limit", "direct", "buffered", "sha256",
                                     "bad-sectors", "resume",     "range",  "shard",    "finish"};
 

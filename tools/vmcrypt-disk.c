@@ -16,16 +16,9 @@ static const struct cli_option decrypt_options[] = {
     {"data-unit", 0, "BYTES", "data unit of the encryption: 512 (default) or 4096"},
     {"decrypt-zero-units", 0, NULL, "decrypt units of zeros too, which count as never written"},
     {"allow-outside", 0, NULL, "read extents that lie outside the descriptor's directory"},
-    {"threads", 0, "N", "work with N threads (default: one for each CPU, at most 16)"},
-    {"resume", 0, NULL, "keep a journal, and go on where an interrupted run stopped"},
     {"shard", 0, "I/N", "write the I-th of N parts only, into the same unfinished file"},
     {"range", 0, "OFFSET:LENGTH", "write this part only (multiples of 1M)"},
     {"finish", 0, NULL, "all parts are written: check that, and name the result"},
-    {"sha256", 0, NULL, "compute SHA-256 of both sides, and write OUT.sha256"},
-    {"bad-sectors", 0, "HOW", "stop (default) at what cannot be read, or take zeros for it"},
-    {"rate-limit", 0, "BYTES", "read at most so much in a second (500K, 80M, 1G)"},
-    {"direct", 0, NULL, "write past the page cache (default from 1 GiB on ext4 and XFS)"},
-    {"buffered", 0, NULL, "write through the page cache, whatever the size"},
 };
 
 static const struct cli_option encrypt_options[] = {
@@ -37,16 +30,9 @@ static const struct cli_option encrypt_options[] = {
     {"force", 'f', NULL, "replace OUT when it exists; in place: see the manual"},
     {"segment", 0, "KIB", "in place: make sure of so much at a time (default: 16384)"},
     {"allow-outside", 0, NULL, "read extents that lie outside the descriptor's directory"},
-    {"threads", 0, "N", "work with N threads (default: one for each CPU, at most 16)"},
-    {"resume", 0, NULL, "keep a journal, and go on where an interrupted run stopped"},
     {"shard", 0, "I/N", "write the I-th of N parts only, into the same unfinished file"},
     {"range", 0, "OFFSET:LENGTH", "write this part only (multiples of 1M)"},
     {"finish", 0, NULL, "all parts are written: check that, and name the result"},
-    {"sha256", 0, NULL, "compute SHA-256 of both sides, and write OUT.sha256"},
-    {"bad-sectors", 0, "HOW", "stop (default) at what cannot be read, or take zeros for it"},
-    {"rate-limit", 0, "BYTES", "read at most so much in a second (500K, 80M, 1G)"},
-    {"direct", 0, NULL, "write past the page cache (default from 1 GiB on ext4 and XFS)"},
-    {"buffered", 0, NULL, "write through the page cache, whatever the size"},
 };
 
 static const struct cli_option rekey_options[] = {
@@ -77,18 +63,18 @@ static const struct cli_option verify_options[] = {
 
 static const struct cli_command commands[] = {
     {"info", "DISK.vmdk", "Show what a disk is: extents, keys, and what its content tells",
-     info_options, COUNT(info_options), true, true, 1, 1, cli_disk_info},
+     info_options, COUNT(info_options), NULL, true, true, 1, 1, cli_disk_info},
     {"decrypt", "IN.vmdk OUT | --in-place DISK.vmdk",
      "Write the plain disk as a raw image or as a flat .vmdk", decrypt_options,
-     COUNT(decrypt_options), true, true, 1, 2, cli_disk_decrypt},
+     COUNT(decrypt_options), &cli_copy_options, true, true, 1, 2, cli_disk_decrypt},
     {"encrypt", "IN OUT.vmdk | --in-place DISK.vmdk",
      "Encrypt a raw image or flat .vmdk under a new key of its own", encrypt_options,
-     COUNT(encrypt_options), true, true, 1, 2, cli_disk_encrypt},
+     COUNT(encrypt_options), &cli_copy_options, true, true, 1, 2, cli_disk_encrypt},
     {"rekey", "DISK.vmdk", "Lock the disk key anew; with --in-place --deep encrypt under a new one",
-     rekey_options, COUNT(rekey_options), true, true, 1, 1, cli_disk_rekey},
+     rekey_options, COUNT(rekey_options), NULL, true, true, 1, 1, cli_disk_rekey},
     {"verify", "CIPHER.vmdk PLAIN | --plain DISK | --cipher DISK",
      "Compare what a disk decrypts to with a plaintext, or look at one of them", verify_options,
-     COUNT(verify_options), true, true, 1, 2, cli_disk_verify},
+     COUNT(verify_options), NULL, true, true, 1, 2, cli_disk_verify},
 };
 
 static const struct cli_program program = {"vmcrypt-disk",

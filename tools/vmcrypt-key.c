@@ -145,9 +145,9 @@ static const struct cli_option explain_options[] = {
 static const struct cli_command commands[] = {
     {"explain", "FILE|LOCATOR",
      "Say what a key locator is: provider, key id, kind of provider, what would open it",
-     explain_options, 1, true, true, 1, 1, run_explain},
-    {"list", "", "List the keys and passphrases in hand, without showing them", NULL, 0, true, true,
-     0, 0, run_list},
+     explain_options, 1, NULL, true, true, 1, 1, run_explain},
+    {"list", "", "List the keys and passphrases in hand, without showing them", NULL, 0, NULL, true,
+     true, 0, 0, run_list},
 };
 
 static const struct cli_program program = {"vmcrypt-key", "Explain keys and key locators", commands,

@@ -84,7 +84,7 @@ static const struct cli_option options[] = {
 
 static const struct cli_command commands[] = {
     {NULL, "VM OUT", "Recover the VM (its .vmx or its directory) into the new directory OUT",
-     options, sizeof options / sizeof options[0], true, true, 2, 2, run},
+     options, sizeof options / sizeof options[0], NULL, true, true, 2, 2, run},
 };
 
 static const struct cli_program program = {"vmcrypt-recover", "Recover a whole VM", commands, 1};
