@@ -144,6 +144,9 @@ int cli_disk_decrypt(struct cli *cli)
     options.sequential = true;
     d.disk = disk_open(d.in, &options, &error);
     int status = 0;
+    if (d.disk != NULL && disk_key_is_weak(d.disk))
+        log_say(&cli->log, LOG_WARN, "%s: the two halves of the disk key are equal, which is weak",
+                d.in);
     if (d.disk != NULL)
         disk_key_warn_filters(disk_descriptor(d.disk), d.in, &cli->log);
     if (d.disk == NULL || !check_plaintext(&d, &options, &error) || !write_output(&d, &error))

@@ -145,6 +145,9 @@ static bool try_disk(struct recovery *r, const char *device, const char *file, j
     bool encrypted = ok && disk_is_encrypted(disk);
     if (ok) {
         json_object_set_new(entry, "encrypted", json_boolean(encrypted));
+        if (disk_key_is_weak(disk))
+            log_say(r->options->log, LOG_WARN,
+                    "%s: the two halves of the disk key are equal, which is weak", file);
         disk_key_warn_filters(disk_descriptor(disk), file, r->options->log);
         if (encrypted)
             report_key(entry, proofs, disk_unlocked(disk));

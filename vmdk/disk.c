@@ -252,6 +252,11 @@ bool disk_is_encrypted(const struct disk *disk)
     return disk->encrypted;
 }
 
+bool disk_key_is_weak(const struct disk *disk)
+{
+    return disk->xts != NULL && xts_weak_key(disk->xts);
+}
+
 const struct keysafe_result *disk_unlocked(const struct disk *disk)
 {
     return disk->unlocked ? &disk->result : NULL;

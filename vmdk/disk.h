@@ -53,6 +53,10 @@ bool disk_is_encrypted(const struct disk *disk);
 /* How the key safe was opened; NULL when the disk is not encrypted or was not unlocked. */
 const struct keysafe_result *disk_unlocked(const struct disk *disk);
 
+/* True when the disk key's two halves are equal: it decrypts, but XTS is weak with it, and we do
+ * not encrypt with such a key (FIPS 140, see xts.h). */
+bool disk_key_is_weak(const struct disk *disk);
+
 /* Read LENGTH bytes at OFFSET; any alignment. A short or unreadable extent is an error with the
  * file and offset, never zeros. */
 bool disk_read(const struct disk *disk, uint64_t offset, void *data, size_t length,

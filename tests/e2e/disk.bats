@@ -237,3 +237,23 @@ END
     [ "$(stat -c %b out.raw)" -lt 1000 ]
     [ "$(dd if=out.raw bs=1M skip=500000 count=1 status=none | head -c 4)" = data ]
 }
+
+@test "disk decrypt: a key with equal halves works, with a warning" {
+    made tiny made
+    head -c 32 /dev/zero >kek
+    chmod 600 kek
+    /usr/bin/python3 - "$top/tests/lab" "$disk" <<'END'
+import base64, re, sys
+sys.path.insert(0, sys.argv[1])
+import seal
+text = "type=key:cipher=XTS-AES-256:key=" + base64.b64encode(b"\x07" * 64).decode().replace("=", "%3d")
+locked = base64.b64encode(seal.lock(bytes(32), "HMAC-SHA-256", text.encode(), bytes(16))).decode()
+escaped = "".join(c if c.isalnum() else f"%{ord(c):02x}" for c in locked)
+safe = f"vmware:key/list/(pair/(fqid/<VMWARE-NULL>/K/1,HMAC%2dSHA%2d256,{escaped}))"
+old = open(sys.argv[2]).read()
+open(sys.argv[2], "w").write(re.sub('encryptionKeys *= *"[^"]*"', f'encryptionKeys="{safe}"', old))
+END
+    run --separate-stderr vmcrypt disk decrypt --key K/1=kek "$disk" out.raw
+    [ "$status" -eq 0 ]
+    says 'the two halves of the disk key are equal'
+}
