@@ -132,7 +132,7 @@ static bool hash(const struct copying *c, enum copy_side side, const struct copy
 static bool do_hole(struct worker *w, const struct copy_item *item, struct error *error)
 {
     const struct copying *c = w->copying;
-    bool compare = c->other != NULL && (c->out == NULL || item->again);
+    bool compare = w->other != NULL && (c->out == NULL || item->again);
     /* Hashed first, as data are: who gets its turn knows that all before it will be compared. */
     return hash(c, COPY_STORED, item, NULL, error) && hash(c, COPY_RESULT, item, NULL, error) &&
            (!compare || compare_hole(w, item, error));
@@ -153,7 +153,7 @@ static bool do_data(struct worker *w, const struct copy_item *item, struct error
         copy_blank_bad(c, item->offset, w->data, length);
     if (!hash(c, COPY_RESULT, item, w->data, error))
         return false;
-    if (c->other != NULL && (c->out == NULL || item->again))
+    if (w->other != NULL && (c->out == NULL || item->again))
         return compare_part(w, item->offset, w->data, length, error);
     return write_chunk(w, item, error);
 }
