@@ -254,6 +254,7 @@ END
 injected()
 {
     need strace
+    [ "$(id -u)" -eq 0 ] || skip "only root sees the files of a process that hides its memory"
     run --separate-stderr traced -o /dev/null -P "$3" -e "trace=$1" -e "inject=$1:$2" \
         vmcrypt recover --keyring "$ring" made/vm out
 }
