@@ -211,19 +211,16 @@ void file_leave(struct file_output *out)
     forget(out);
 }
 
-static bool sync_directory(const char *path, struct error *error)
+/* Best effort: some file systems cannot sync a directory, and the rename itself has happened. */
+static void sync_directory(const char *path)
 {
     char *directory = file_beside(path, ".");
-    if (directory == NULL)
-        return error_memory(error);
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    /* Some file systems cannot sync a directory; the rename itself has happened. */
+    int fd = directory == NULL ? -1 : open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0) {
         fsync(fd);
         close(fd);
     }
     free(directory);
-    return true;
 }
 
 bool file_publish(struct file_output *out, struct error *error)
@@ -238,9 +235,9 @@ bool file_publish(struct file_output *out, struct error *error)
         file_abandon(out);
         return false;
     }
-    ok = sync_directory(out->path, error);
+    sync_directory(out->path);
     forget(out);
-    return ok;
+    return true;
 }
 
 void file_abandon(struct file_output *out)

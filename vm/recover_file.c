@@ -49,10 +49,10 @@ static bool decrypt_file(struct recovery *r, int fd, const char *source, const c
     struct file_output out = {.fd = -1};
     if (!crypto_key_parse(text, strlen(text), &key, error))
         return error_prefix(error, "dataFileKey");
-    if (r->options->progress_for != NULL)
-        r->options->progress_for(r->options->user, name);
+    const struct progress *progress =
+        r->options->progress_for == NULL ? NULL : r->options->progress_for(r->options->user, name);
     bool ok = file_create(&out, path, 0600, false, error) &&
-              encobj_decrypt(fd, source, key.key, &out, &result, error) &&
+              encobj_decrypt(fd, source, key.key, &out, progress, &result, error) &&
               file_publish(&out, error);
     if (r->options->progress_for != NULL)
         r->options->progress_for(r->options->user, NULL);

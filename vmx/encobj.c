@@ -89,13 +89,18 @@ static bool check_page(const struct secret *key, const uint8_t *page, const uint
 
 static bool decrypt_pages(int fd, const char *path, const struct secret *key,
                           const struct header *header, struct secret *work, struct file_output *out,
-                          enum coverage *coverage, struct error *error)
+                          const struct progress *progress, enum coverage *coverage,
+                          struct error *error)
 {
+    enum { PROGRESS_PAGES = 4096 };
     size_t data_bytes = header->data_bytes, page_bytes = data_bytes + IV_BYTES + MAC_BYTES;
     uint8_t *page = work->data, *plain = page + page_bytes;
     uint64_t offset = HEADER_BYTES;
     for (uint64_t done = 0; done < header->size; done += data_bytes, offset += page_bytes) {
         uint64_t left = header->size - done;
+        if (done / data_bytes % PROGRESS_PAGES == 0 &&
+            !progress_update(progress, done, header->size))
+            return error_set(error, ERROR_FAILED, "interrupted");
         if (!file_read_at(fd, path, page, page_bytes, offset, error) ||
             !seal_cbc(false, key, page + data_bytes, page, data_bytes, plain, error))
             return false;
@@ -109,7 +114,8 @@ static bool decrypt_pages(int fd, const char *path, const struct secret *key,
 }
 
 bool encobj_decrypt(int fd, const char *path, const struct secret *key, struct file_output *out,
-                    struct encobj_result *result, struct error *error)
+                    const struct progress *progress, struct encobj_result *result,
+                    struct error *error)
 {
     struct header header;
     if (!read_header(fd, path, &header, error))
@@ -118,7 +124,7 @@ bool encobj_decrypt(int fd, const char *path, const struct secret *key, struct f
     if (work == NULL)
         return false;
     enum coverage coverage = COVERAGES;
-    bool ok = decrypt_pages(fd, path, key, &header, work, out, &coverage, error);
+    bool ok = decrypt_pages(fd, path, key, &header, work, out, progress, &coverage, error);
     secret_free(work);
     result->size = header.size;
     result->rule = coverage == COVERAGES ? "nothing to cover" : coverage_names[coverage];

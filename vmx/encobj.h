@@ -19,6 +19,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/progress.h"
 #include "base/secret.h"
 
 /* True when LENGTH bytes at DATA begin such a container. */
@@ -31,8 +32,10 @@ struct encobj_result {
 
 /* Decrypt the container FD (PATH for messages) under KEY into the unfinished file OUT.
  * ERROR_NO_KEY when no known MAC rule holds for the first page, ERROR_DAMAGED with the offset
- * when it does not for a later one. The caller publishes or abandons OUT. */
+ * when it does not for a later one, ERROR_FAILED when PROGRESS (or NULL) stops it. The caller
+ * publishes or abandons OUT. */
 bool encobj_decrypt(int fd, const char *path, const struct secret *key, struct file_output *out,
-                    struct encobj_result *result, struct error *error);
+                    const struct progress *progress, struct encobj_result *result,
+                    struct error *error);
 
 #endif

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct encobj_result result;
     struct error error = ERROR_INIT;
     struct secret *key = secret_new(64, &error);
-    bool ok = encobj_decrypt(in, "in", key, &out, &result, &error);
+    bool ok = encobj_decrypt(in, "in", key, &out, NULL, &result, &error);
     if (!ok && (error.code == ERROR_NONE || error.message[0] == '\0'))
         abort();
     /* Nothing but an empty container can be proved by a key of zeros that never made a MAC. */

@@ -69,6 +69,8 @@ static void make(const char *path, size_t size, enum rule rule)
     assert_int_equal(fclose(f), 0);
 }
 
+static const struct progress *watcher; /* of decrypt */
+
 static bool decrypt(const char *path, struct encobj_result *result, struct error *error)
 {
     *error = ERROR_INIT;
@@ -77,7 +79,8 @@ static bool decrypt(const char *path, struct encobj_result *result, struct error
     int fd = file_open_read(path, error);
     assert_true(fd >= 0);
     assert_true(file_create(&out, "plain", 0600, true, error));
-    bool ok = encobj_decrypt(fd, path, key, &out, result, error) && file_publish(&out, error);
+    bool ok =
+        encobj_decrypt(fd, path, key, &out, watcher, result, error) && file_publish(&out, error);
     file_abandon(&out);
     close(fd);
     secret_free(key);
@@ -141,6 +144,29 @@ static void test_damage(void **state)
     assert_false(file_exists("plain"));
 }
 
+static bool stop_at_once(void *user, uint64_t done, uint64_t total)
+{
+    *(uint64_t *)user = total;
+    return done > 0;
+}
+
+static void test_interrupted(void **state)
+{
+    (void)state;
+    struct encobj_result result;
+    struct error error;
+    uint64_t total = 0;
+    const struct progress stopper = {stop_at_once, &total};
+    make("c", 5000, OVER_PLAINTEXT);
+    watcher = &stopper;
+    bool ok = decrypt("c", &result, &error);
+    watcher = NULL;
+    assert_false(ok);
+    assert_string_equal(error.message, "interrupted");
+    assert_int_equal(total, 5000);
+    assert_false(file_exists("plain"));
+}
+
 static void test_headers(void **state)
 {
     (void)state;
@@ -170,9 +196,8 @@ static void test_headers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rules),
-        cmocka_unit_test(test_unknown_rule_gives_nothing),
-        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_rules),   cmocka_unit_test(test_unknown_rule_gives_nothing),
+        cmocka_unit_test(test_damage),  cmocka_unit_test(test_interrupted),
         cmocka_unit_test(test_headers),
     };
     return cmocka_run_group_tests(tests, scratch_set_up, scratch_tear_down);
