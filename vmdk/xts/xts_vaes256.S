@@ -13,19 +13,17 @@
     .balign 64
 .Lleft:  .quad 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7
 .Lright: .quad 64, 64, 63, 63, 62, 62, 61, 61, 60, 60, 59, 59, 58, 58, 57, 57
-.Lpack:
-    PACK
-    PACK
-.Ltake1:
-    TAKE1
-    TAKE1
-.Ltake2:
-    TAKE2
-    TAKE2
-.Ltake3:
-    TAKE3
-    TAKE3
-.Lpoly: .quad 0x87, 0, 0x87, 0
+.Lwords:
+    .rept 2
+    WORDS
+    .endr
+    .irp at, 0, 2, 4, 8, 10, 12 /* one of these words alone */
+.Ltake\at:
+    .rept 2
+    .byte \at, \at + 1
+    .fill 14, 1, 128
+    .endr
+    .endr
 
 /* ymm0-7 data, ymm8 round key, ymm9-15 tweaks in the making. */
 #define KEY %ymm8
@@ -35,7 +33,7 @@
 #define P1 %ymm12
 #define S %ymm13
 #define V %ymm14
-#define POLY %ymm15
+#define U %ymm15
 
 #define KEYS %rdi
 #define BASES %rsi
@@ -45,12 +43,20 @@
 #define NEXT %r9
 #define THIS %r10
 
-/* The tweaks of the next chunk in 2 times 16 steps: 0 to 15 for the first two A, the others for the
+/* The tweaks of the next chunk in 2 times 15 steps: 0 to 14 for the first two A, 16 to 30 for the
  * last two. */
 .macro step n
 .if (\n) >= 0
     substep (\n)%16, ((\n)/16)*64
 .endif
+.endm
+
+/* A times x^8, with the word of S at byte TAKE, and out at AT. */
+.macro byte_further a take at v
+    vpslldq $1, \a, \a
+    vpshufb .Ltake\take(%rip), S, \v
+    vpxor \v, \a, \a
+    vmovdqa \a, \at(NEXT)
 .endm
 
 .macro substep n at
@@ -64,56 +70,46 @@
 .elseif \n == 1
     vpsrlvq .Lright+32+\at(%rip), V, P1
     vpsllvq .Lleft+32+\at(%rip), V, A1
-.elseif \n == 2 /* the bits out of both high quadwords, side by side in one quadword */
-    vpunpckhdq P0, P1, S
+    vpunpckhdq P0, P1, S /* the bits out of both high quadwords, in one quadword */
+.elseif \n == 2 /* times 0x87 */
+    vpaddd S, S, U
+    vpaddd U, U, V
+    vpxor U, V, V
 .elseif \n == 3
-    vpclmulqdq $0x00, POLY, S, S
+    vpslld $7, S, U
+    vpxor V, S, S
+    vpxor U, S, S
 .elseif \n == 4 /* into the low dword: a product; into the high quadword: what left the low one */
     vshufps $0x4d, P0, S, P0
     vshufps $0x48, P1, S, P1
 .elseif \n == 5
     vpxor P0, A0, A0
     vpxor P1, A1, A1
-.elseif \n == 6
-    vpshufb .Lpack(%rip), A0, P0
     vmovdqa A0, \at(NEXT)
-.elseif \n == 7
-    vpshufb .Lpack(%rip), A1, P1
     vmovdqa A1, \at+32(NEXT)
+.elseif \n == 6
+    vpunpckhqdq A1, A0, S
+    vpshufb .Lwords(%rip), S, S
+.elseif \n == 7 /* times 0x87 */
+    vpaddw S, S, U
+    vpaddw U, U, V
+    vpxor U, V, V
 .elseif \n == 8
-    vpclmulqdq $0x00, POLY, P0, P0
-    vpslldq $1, A0, S
+    vpsllw $7, S, U
+    vpxor V, S, S
+    vpxor U, S, S
 .elseif \n == 9
-    vpclmulqdq $0x00, POLY, P1, P1
+    byte_further A0, 0, \at+128, V
 .elseif \n == 10
-    vpshufb .Ltake1(%rip), P0, V
-    vpxor V, S, S
-    vmovdqa S, \at+128(NEXT)
-    vpslldq $1, A1, S
+    byte_further A1, 8, \at+160, U
 .elseif \n == 11
-    vpshufb .Ltake1(%rip), P1, V
-    vpxor V, S, S
-    vmovdqa S, \at+160(NEXT)
-    vpslldq $2, A0, S
+    byte_further A0, 2, \at+256, V
 .elseif \n == 12
-    vpshufb .Ltake2(%rip), P0, V
-    vpxor V, S, S
-    vmovdqa S, \at+256(NEXT)
-    vpslldq $2, A1, S
+    byte_further A1, 10, \at+288, U
 .elseif \n == 13
-    vpshufb .Ltake2(%rip), P1, V
-    vpxor V, S, S
-    vmovdqa S, \at+288(NEXT)
-    vpslldq $3, A0, A0
+    byte_further A0, 4, \at+384, V
 .elseif \n == 14
-    vpshufb .Ltake3(%rip), P0, P0
-    vpxor P0, A0, A0
-    vmovdqa A0, \at+384(NEXT)
-    vpslldq $3, A1, A1
-.elseif \n == 15
-    vpshufb .Ltake3(%rip), P1, P1
-    vpxor P1, A1, A1
-    vmovdqa A1, \at+416(NEXT)
+    byte_further A1, 12, \at+416, U
 .endif
 .endm
 
@@ -172,7 +168,7 @@
     round \op, \schedule+0xa0, \from+11
     round \op, \schedule+0xb0, \from+12
     round \op, \schedule+0xc0, \from+13
-    round \op, \schedule+0xd0, \from+14, \from+15
+    round \op, \schedule+0xd0, \from+14
     end_half \oplast, \half, \schedule+0xe0
 .endm
 
@@ -186,7 +182,7 @@
     round \op, \schedule+0x60, \from+9, \from+10
     round \op, \schedule+0x70, \from+11
     round \op, \schedule+0x80, \from+12, \from+13
-    round \op, \schedule+0x90, \from+14, \from+15
+    round \op, \schedule+0x90, \from+14
     end_half \oplast, \half, \schedule+0xa0
 .endm
 
@@ -207,8 +203,7 @@
     .balign 64
 \name:
     .cfi_startproc
-    vmovdqa .Lpoly(%rip), POLY
-    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30
     step \n
     .endr
     mov NEXT, THIS

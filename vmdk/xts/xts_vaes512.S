@@ -7,13 +7,13 @@
  *
  *   A0 = T * x^(0..3), A1 = T * x^(4..7)   one lane each. Bits shifted out at the top, at most 7,
  *                                          come back times 0x87 (x^7 + x^2 + x + 1).
- *   A0 and A1 times x^8, x^16, x^24        byte shifts by 1, 2 and 3. The bytes shifted out of the
- *                                          three are packed into fields of one quadword, wide
- *                                          enough for their products with 0x87, so that a single
- *                                          vpclmulqdq reduces all three. This matters: on Zen 4 it
- *                                          takes the place of a vaesdec; shuffles are free.
+ *   A0 and A1 times x^8, x^16, x^24        a byte further each time. The bytes that will leave in
+ *                                          all three steps are known from the start: of both
+ *                                          vectors they are multiplied together, a word each.
  *
- * So four carry-less products serve 32 blocks.
+ * Times 0x87 is three shifts and xors. vpclmulqdq would be one instruction, but on Zen 4 it takes
+ * the place of a vaesdec, while shuffles, shifts by bits and additions are nearly free. A doubling
+ * is an addition, since Intel shifts where it does the rounds.
  */
 #if defined(__x86_64__)
 
@@ -25,28 +25,19 @@
 .Lleft4:  .quad 4, 4, 5, 5, 6, 6, 7, 7
 .Lright0: .quad 64, 64, 63, 63, 62, 62, 61, 61 /* a shift by 64 or more gives 0 */
 .Lright4: .quad 60, 60, 59, 59, 58, 58, 57, 57
-.Lpack:
+.Lwords:
     .rept 4
-    PACK
+    WORDS
     .endr
-.Ltake1:
+    .irp at, 0, 2, 4, 8, 10, 12 /* one of these words alone */
+.Ltake\at:
     .rept 4
-    TAKE1
+    .byte \at, \at + 1
+    .fill 14, 1, 128
     .endr
-.Ltake2:
-    .rept 4
-    TAKE2
-    .endr
-.Ltake3:
-    .rept 4
-    TAKE3
-    .endr
-.Lpoly:
-    .rept 4
-    .quad 0x87, 0
     .endr
 
-/* zmm0-7 data, zmm8-22 round keys (zmm8-18 for AES-128), zmm23-31 tweaks in the making. */
+/* zmm0-7 data, zmm8-22 round keys (zmm8-18 for AES-128), zmm23-30 tweaks in the making. */
 #define BASE %zmm23
 #define A0 %zmm24
 #define A1 %zmm25
@@ -54,8 +45,7 @@
 #define P1 %zmm27
 #define S %zmm28
 #define U %zmm29
-#define POLY %zmm30
-#define V %zmm31
+#define V %zmm30
 
 /* KEYS is taken over by THIS, where the tweaks of the chunk at hand are. */
 #define KEYS %rdi
@@ -66,66 +56,55 @@
 #define NEXT %r9
 #define THIS %rdi
 
-/* The tweaks of the next chunk, in 16 steps that can be strewn between the rounds. */
+/* A times x^8, with the word of S at byte TAKE, and out at AT. */
+.macro byte_further a take at
+    vpslldq $1, \a, \a
+    vpshufb .Ltake\take(%rip), S, V
+    vpxord V, \a, \a
+    vmovdqa64 \a, \at*64(NEXT)
+.endm
+
+/* The tweaks of the next chunk, in 7 steps that can be strewn between the rounds. A few bursts of
+ * six to eight instructions disturb the rounds less than the same ones strewn singly. */
 .macro step n
-.if \n == 0
+.if \n == 0 /* the bits out of both high quadwords, side by side in one quadword */
     vbroadcasti32x4 (BASES), BASE
     add $16, BASES
-.elseif \n == 1
     vpsrlvq .Lright0(%rip), BASE, P0
-    vpsllvq .Lleft0(%rip), BASE, A0
-.elseif \n == 2
     vpsrlvq .Lright4(%rip), BASE, P1
-    vpsllvq .Lleft4(%rip), BASE, A1
-.elseif \n == 3 /* the bits out of both high quadwords, side by side in one quadword */
     vpunpckhdq P0, P1, S
-.elseif \n == 4
-    vpclmulqdq $0x00, POLY, S, S
-.elseif \n == 5 /* into the low dword: a product; into the high quadword: what left the low one */
+    vpaddd S, S, U
+    vpaddd U, U, V
+.elseif \n == 1 /* times 0x87 */
+    vpternlogd $XOR3, S, U, V
+    vpslld $7, S, S
+    vpxord V, S, S
+    vpsllvq .Lleft0(%rip), BASE, A0
+    vpsllvq .Lleft4(%rip), BASE, A1
+.elseif \n == 2 /* into the low dword: a product; into the high quadword: what left the low one */
     vshufps $0x4d, P0, S, P0
     vshufps $0x48, P1, S, P1
     vpxord P0, A0, A0
     vpxord P1, A1, A1
-.elseif \n == 6
-    vpshufb .Lpack(%rip), A0, P0
     vmovdqa64 A0, 0*64(NEXT)
-.elseif \n == 7
-    vpshufb .Lpack(%rip), A1, P1
     vmovdqa64 A1, 1*64(NEXT)
-.elseif \n == 8
-    vpclmulqdq $0x00, POLY, P0, P0
-    vpslldq $1, A0, S
-.elseif \n == 9
-    vpclmulqdq $0x00, POLY, P1, P1
-    vpslldq $1, A1, U
-.elseif \n == 10
-    vpshufb .Ltake1(%rip), P0, V
+    vpunpckhqdq A1, A0, S
+    vpshufb .Lwords(%rip), S, S
+.elseif \n == 3 /* times 0x87 */
+    vpaddw S, S, U
+    vpaddw U, U, V
+    vpternlogd $XOR3, S, U, V
+    vpsllw $7, S, S
     vpxord V, S, S
-    vmovdqa64 S, 2*64(NEXT)
-    vpslldq $2, A0, S
-.elseif \n == 11
-    vpshufb .Ltake1(%rip), P1, V
-    vpxord V, U, U
-    vmovdqa64 U, 3*64(NEXT)
-    vpslldq $2, A1, U
-.elseif \n == 12
-    vpshufb .Ltake2(%rip), P0, V
-    vpxord V, S, S
-    vmovdqa64 S, 4*64(NEXT)
-    vpslldq $3, A0, A0
-.elseif \n == 13
-    vpshufb .Ltake2(%rip), P1, V
-    vpxord V, U, U
-    vmovdqa64 U, 5*64(NEXT)
-    vpslldq $3, A1, A1
-.elseif \n == 14
-    vpshufb .Ltake3(%rip), P0, P0
-    vpxord P0, A0, A0
-    vmovdqa64 A0, 6*64(NEXT)
-.elseif \n == 15
-    vpshufb .Ltake3(%rip), P1, P1
-    vpxord P1, A1, A1
-    vmovdqa64 A1, 7*64(NEXT)
+.elseif \n == 4
+    byte_further A0, 0, 2
+    byte_further A1, 8, 3
+.elseif \n == 5
+    byte_further A0, 2, 4
+    byte_further A1, 10, 5
+.elseif \n == 6
+    byte_further A0, 4, 6
+    byte_further A1, 12, 7
 .endif
 .endm
 
@@ -135,15 +114,14 @@
     vpternlogd $XOR3, \n*64(SRC), %zmm8, %zmm\n
 .endm
 
-.macro round op key s1=-1 s2=-1
+.macro round op key s=-1
     \op \key, %zmm0, %zmm0
     \op \key, %zmm1, %zmm1
     \op \key, %zmm2, %zmm2
-    step \s1
+    step \s
     \op \key, %zmm3, %zmm3
     \op \key, %zmm4, %zmm4
     \op \key, %zmm5, %zmm5
-    step \s2
     \op \key, %zmm6, %zmm6
     \op \key, %zmm7, %zmm7
 .endm
@@ -178,8 +156,7 @@
     load_key 21, \schedule+0xd0
     load_key 22, \schedule+0xe0
 .endif
-    vmovdqa64 .Lpoly(%rip), POLY
-    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+    .irp n, 0,1,2,3,4,5,6
     step \n
     .endr
     mov NEXT, THIS
@@ -215,31 +192,31 @@
 
     begin 22, \schedule
     round \op, %zmm9, 0
-    round \op, %zmm10, 1, 2
-    round \op, %zmm11, 3
-    round \op, %zmm12, 4
-    round \op, %zmm13, 5, 6
-    round \op, %zmm14, 7
-    round \op, %zmm15, 8
-    round \op, %zmm16, 9
-    round \op, %zmm17, 10
-    round \op, %zmm18, 11
-    round \op, %zmm19, 12
-    round \op, %zmm20, 13
-    round \op, %zmm21, 14, 15
+    round \op, %zmm10
+    round \op, %zmm11, 1
+    round \op, %zmm12
+    round \op, %zmm13, 2
+    round \op, %zmm14
+    round \op, %zmm15, 3
+    round \op, %zmm16
+    round \op, %zmm17, 4
+    round \op, %zmm18
+    round \op, %zmm19, 5
+    round \op, %zmm20
+    round \op, %zmm21, 6
     end \oplast, %zmm22
 
 .Lshort_\name:
     begin 18, \schedule
     round \op, %zmm9, 0
-    round \op, %zmm10, 1, 2
-    round \op, %zmm11, 3, 4
-    round \op, %zmm12, 5, 6
-    round \op, %zmm13, 7, 8
-    round \op, %zmm14, 9
-    round \op, %zmm15, 10, 11
-    round \op, %zmm16, 12, 13
-    round \op, %zmm17, 14, 15
+    round \op, %zmm10, 1
+    round \op, %zmm11, 2
+    round \op, %zmm12
+    round \op, %zmm13, 3
+    round \op, %zmm14, 4
+    round \op, %zmm15, 5
+    round \op, %zmm16
+    round \op, %zmm17, 6
     end \oplast, %zmm18
     .cfi_endproc
     .size \name, . - \name
