@@ -8,7 +8,7 @@ PKG_CONFIG ?= pkg-config
 INSTALL ?= install
 CFLAGS ?= -O2 -g
 
-PACKAGES := libcrypto yaml-0.1 jansson zlib
+PACKAGES := libcrypto yaml-0.1 jansson zlib liburing sqlite3 expat tss2-esys tss2-mu tss2-tctildr tss2-rc
 ROOMS := base keywrap vmx vmdk vmdk/xts vm
 TOOLS := $(patsubst tools/%.c,%,$(wildcard tools/vmcrypt*.c))
 
@@ -16,7 +16,7 @@ WARNINGS := -Wall -Wextra -Werror -Wshadow -Wvla -Wundef -Wstrict-prototypes -Wm
             -Wpointer-arith -Wwrite-strings
 own_cppflags := -I. -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -D_FORTIFY_SOURCE=2 -DVMCRYPT_VERSION='"$(VERSION)"'
 own_cflags := -std=c11 $(WARNINGS) -fvisibility=hidden -fstack-protector-strong -fPIE
-own_ldflags := -pie -Wl,-z,relro,-z,now
+own_ldflags := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
 
 package_cflags := $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 package_libs := $(shell $(PKG_CONFIG) --libs $(PACKAGES))
@@ -26,6 +26,9 @@ ifeq ($(filter clean install-data,$(MAKECMDGOALS)),)
 $(error $(PKG_CONFIG) does not find $(PACKAGES): run ./bootstrap build, which installs them)
 endif
 endif
+
+# Has no .pc file.
+package_libs += -lunistring
 
 lib_sources := $(foreach room,$(ROOMS),$(wildcard $(room)/*.c $(room)/*.S))
 lib_objects := $(addprefix $(BUILD)/,$(addsuffix .o,$(basename $(lib_sources))))

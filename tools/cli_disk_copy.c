@@ -215,6 +215,10 @@ void disk_job_print(struct cli *cli, const struct disk_job *job, const char *out
                      "result");
     if (s->direct_refused)
         cli_say(cli, "the file system does no direct I/O here: it went through the page cache");
+    if (s->ring_refused != 0)
+        log_say(&cli->log, LOG_INFO,
+                "io_uring cannot be used here (%s): direct writes went one by one",
+                strerror(s->ring_refused));
     for (size_t i = 0; i < job->bad.count; i++)
         cli_say(cli, "bytes %" PRIu64 " to %" PRIu64 " could not be read: they are zeros in %s",
                 job->bad.ranges[i].offset, job->bad.ranges[i].offset + job->bad.ranges[i].length,

@@ -225,7 +225,7 @@ static bool run(struct copying *c, struct copy_stats *stats, struct error *error
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&c->changed, &attributes);
     pthread_condattr_destroy(&attributes);
-    for (unsigned i = 0; i < COPY_THREADS_MAX; i++)
+    for (unsigned i = 0; i < COPY_PLACES; i++)
         c->active[i] = UINT64_MAX;
     c->error = ERROR_INIT;
     c->error_offset = c->difference = UINT64_MAX;

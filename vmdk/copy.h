@@ -2,10 +2,10 @@
  * copy - a disk's content into one flat file, by several threads: as it is, decrypted, or
  * encrypted under another key; or compared with another disk.
  *
- * Workers take the next chunk in order, read, transform in their own buffer and write; chunks end
- * in any order. Runs of zeros stay holes. All that happens in chunks, so memory is bounded by the
- * number of threads, whatever the size of the disk. The caller's thread does no I/O: it reports
- * progress and keeps the journal.
+ * Workers take the next chunk in order, read, transform in a buffer of their own and write; direct
+ * writes go on while the worker reads its next chunks. Chunks end in any order. Runs of zeros stay
+ * holes. Memory is bounded by the number of threads, whatever the size of the disk. The caller's
+ * thread does no I/O: it reports progress and keeps the journal.
  */
 #ifndef VMCRYPT_VMDK_COPY_H
 #define VMCRYPT_VMDK_COPY_H
@@ -33,6 +33,7 @@ struct copy_stats {
     uint64_t holes;      /* bytes skipped unread */
     uint64_t kept;       /* bytes that an earlier run had done */
     bool direct_refused; /* the file system of the output does not do direct I/O */
+    int ring_refused;    /* errno for which direct writes went one by one, without io_uring; or 0 */
 };
 
 struct copy_range {

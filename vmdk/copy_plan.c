@@ -30,7 +30,7 @@ void copy_stop(struct copying *c, uint64_t offset, const struct error *error)
 uint64_t copy_watermark(const struct copying *c)
 {
     uint64_t mark = c->cursor;
-    for (unsigned i = 0; i < COPY_THREADS_MAX; i++)
+    for (unsigned i = 0; i < COPY_PLACES; i++)
         mark = c->active[i] < mark ? c->active[i] : mark;
     return mark;
 }
@@ -101,13 +101,13 @@ static void wait_for_rate(struct copying *c, uint64_t length)
         waited = pthread_cond_timedwait(&c->changed, &c->lock, &until);
 }
 
-bool copy_take(struct copying *c, unsigned worker, struct copy_item *item, struct error *error)
+bool copy_take(struct copying *c, unsigned place, struct copy_item *item, struct error *error)
 {
     pthread_mutex_lock(&c->lock);
     uint64_t at = c->cursor;
     bool taken = !c->stop && next_item(c, item, error);
     if (taken) {
-        c->active[worker] = item->offset;
+        c->active[place] = item->offset;
         if (c->options->rate > 0 && !item->hole)
             wait_for_rate(c, item->length);
         taken = !c->stop;
@@ -118,10 +118,10 @@ bool copy_take(struct copying *c, unsigned worker, struct copy_item *item, struc
     return taken;
 }
 
-void copy_done(struct copying *c, unsigned worker, const struct copy_item *item, uint64_t written)
+void copy_done(struct copying *c, unsigned place, const struct copy_item *item, uint64_t written)
 {
     pthread_mutex_lock(&c->lock);
-    c->active[worker] = UINT64_MAX;
+    c->active[place] = UINT64_MAX;
     c->done += item->length;
     c->counts.written += written;
     pthread_mutex_unlock(&c->lock);

@@ -14,6 +14,8 @@
 enum {
     COPY_CHUNK = 1 << 20, /* bytes at a time: docs/performance.md tells why */
     COPY_BLOCK = 4096,    /* smallest hole worth making: a block of the file system */
+    COPY_SLOTS = 2,       /* chunks that a worker holds: one is filled while one is written */
+    COPY_PLACES = COPY_THREADS_MAX * COPY_SLOTS,
 };
 
 /* A piece of work. */
@@ -50,19 +52,19 @@ struct copying {
     uint64_t number;
     uint64_t run_end; /* of the run that holds CURSOR, when known: above CURSOR */
     bool run_zero;
-    double started;                    /* seconds; for the rate limit */
-    uint64_t limited;                  /* bytes counted by it */
-    uint64_t active[COPY_THREADS_MAX]; /* offset of the item in work; UINT64_MAX: none */
+    double started;               /* seconds; for the rate limit */
+    uint64_t limited;             /* bytes counted by it */
+    uint64_t active[COPY_PLACES]; /* offset of the item in work; UINT64_MAX: none */
     unsigned running;
     uint64_t done; /* bytes */
     struct copy_stats counts;
 };
 
-/* copy_plan.c: the next item for WORKER; false at the end, or when the copy was stopped, with
- * *error set when it failed. */
-bool copy_take(struct copying *c, unsigned worker, struct copy_item *item, struct error *error);
+/* copy_plan.c: the next item, to be in work at PLACE, one of COPY_PLACES; false at the end, or when
+ * the copy was stopped, with *error set when it failed. */
+bool copy_take(struct copying *c, unsigned place, struct copy_item *item, struct error *error);
 /* It is done. */
-void copy_done(struct copying *c, unsigned worker, const struct copy_item *item, uint64_t written);
+void copy_done(struct copying *c, unsigned place, const struct copy_item *item, uint64_t written);
 /* Everything before it (and after c->start) is done. Call with the lock held. */
 uint64_t copy_watermark(const struct copying *c);
 /* Stop all, for an error at OFFSET (the lowest one is kept) or, without one, at will. */

@@ -121,6 +121,104 @@ json()
     [ $kills -gt 20 ] || fail "only $kills kills"
 }
 
+# Skips where the kernel has no io_uring, or forbids it here.
+need_uring()
+{
+    need strace
+    not_sanitized
+    strace -f -qq -o uring -e trace=io_uring_setup,io_uring_enter \
+        "${decrypt[@]}" -q --direct out.raw
+    rm out.raw
+    grep -q io_uring_enter uring || skip "io_uring cannot be used here: $(head -n 1 uring)"
+}
+
+@test "io_uring: kill -9 at any time" {
+    made
+    need_uring
+    local n=1 kills=0
+    while :; do
+        rm -f out*
+        run strace -f -qq -o /dev/null -e trace=io_uring_enter,fdatasync \
+            -e inject=io_uring_enter,fdatasync:signal=KILL:when=$n \
+            "${decrypt[@]}" -q --direct --threads 2 --resume out.raw
+        [ "$status" -ne 0 ] || break
+        kills=$((kills + 1))
+        run "${decrypt[@]}" -q --direct --resume out.raw
+        [ "$status" -eq 0 ] || fail "kill $n: $output"
+        same out.raw
+        [ "$(find . -name 'out.raw.*' | wc -l)" -eq 0 ] || fail "kill $n: $(ls)"
+        n=$((n + 1 + n / 8))
+    done
+    [ $kills -gt 10 ] || fail "only $kills kills"
+}
+
+@test "io_uring: interrupted, and gone on with; what is there is compared" {
+    made
+    need_uring
+    run strace -f -qq -o /dev/null -e trace=io_uring_enter -e inject=io_uring_enter:signal=INT:when=200 \
+        "${decrypt[@]}" --direct --threads 1 --resume out.raw
+    [ "$status" -eq 1 ]
+    has 'interrupted'
+    has 'is kept with its journal'
+    run --separate-stderr "${decrypt[@]}" --direct --resume --sha256 --json out.raw
+    [ "$status" -eq 0 ]
+    [ "$(json 'd["kept"] > 0')" = True ]
+    same out.raw
+    sha256sum -c out.raw.sha256
+}
+
+@test "io_uring: where it is forbidden, a write after the other" {
+    made
+    need_uring
+    for cause in EPERM ENOSYS ENOMEM; do
+        strace -f -qq -o uring -e trace=io_uring_setup,io_uring_enter -e inject=io_uring_setup:error=$cause \
+            "${decrypt[@]}" --direct out.raw >said 2>&1
+        same out.raw
+        not grep -q io_uring_enter uring
+        not grep -q 'page cache' said
+        rm out.raw
+    done
+    # A kernel that is too old for what is asked for first.
+    strace -f -qq -o uring -e trace=io_uring_setup,io_uring_enter -e inject=io_uring_setup:error=EINVAL:when=1 \
+        "${decrypt[@]}" -q --direct out.raw
+    same out.raw
+    grep -q io_uring_enter uring
+    # Forbidden only when it is used: at first, and for good.
+    for when in 1 1+; do
+        strace -f -qq -o uring -e trace=io_uring_enter -e inject=io_uring_enter:error=EPERM:when=$when \
+            "${decrypt[@]}" -q --direct --threads 2 --force out.raw
+        same out.raw
+    done
+}
+
+@test "io_uring: not with a limit or through the page cache; 16 threads in little memory" {
+    made
+    need_uring
+    need /usr/bin/time
+    for how in '--buffered' '--direct --rate-limit 100M' ''; do
+        # shellcheck disable=SC2086
+        strace -f -qq -o uring -e trace=io_uring_setup "${decrypt[@]}" -q --force $how out.raw
+        not grep -q . uring
+        same out.raw
+    done
+    /usr/bin/time -o memory -f %M "${decrypt[@]}" -q --force --direct --threads 16 --sha256 out.raw
+    [ "$(cat memory)" -lt 65536 ]
+    same out.raw
+}
+
+@test "copy: a file system that refuses direct writes is told, and written to all the same" {
+    SIZE=$((24 * 1024 * 1024)) # its end is aligned too
+    made
+    need strace
+    not_sanitized
+    # Every other write, which is the direct one.
+    run strace -f -qq -o /dev/null -e trace=io_uring_setup,pwrite64 -e inject=io_uring_setup:error=ENOSYS \
+        -e inject=pwrite64:error=EINVAL:when=1+2 "${decrypt[@]}" --direct --threads 1 out.raw
+    [ "$status" -eq 0 ]
+    has 'no direct I/O here'
+    same out.raw
+}
+
 @test "resume: only what the journal tells is trusted" {
     made
     need strace
@@ -308,22 +406,25 @@ interrupt()
     made
     [ "$(id -u)" -eq 0 ] || skip "only root can mount a small tmpfs"
     mkdir small
-    mount -t tmpfs -o size=4m tmpfs small || skip "mounting is not allowed here"
-    run --separate-stderr "${decrypt[@]}" small/out.raw
-    left=$(ls small)
-    run --separate-stderr "${decrypt[@]}" --resume small/out.raw
-    kept=$(ls small)
-    mount -o remount,size=64m small
-    "${decrypt[@]}" -q --resume small/out.raw
-    result=$(sha256sum <small/out.raw)
-    after=$(ls small)
-    umount small
-    [ -z "$left" ]
-    [ "$status" -eq 1 ]
-    says 'No space left on device'
-    [ "$kept" = $'out.raw.partial\nout.raw.partial.journal' ]
-    [ "$result" = "$truth" ]
-    [ "$after" = out.raw ]
+    # Direct writes to a tmpfs are those of the page cache, but go the same way.
+    for how in --buffered --direct; do
+        mount -t tmpfs -o size=4m tmpfs small || skip "mounting is not allowed here"
+        run --separate-stderr "${decrypt[@]}" $how small/out.raw
+        left=$(ls small)
+        run --separate-stderr "${decrypt[@]}" $how --resume small/out.raw
+        kept=$(ls small)
+        mount -o remount,size=64m small
+        "${decrypt[@]}" -q $how --resume small/out.raw
+        result=$(sha256sum <small/out.raw)
+        after=$(ls small)
+        umount small
+        [ -z "$left" ]
+        [ "$status" -eq 1 ]
+        says 'No space left on device'
+        [ "$kept" = $'out.raw.partial\nout.raw.partial.journal' ]
+        [ "$result" = "$truth" ]
+        [ "$after" = out.raw ]
+    done
 }
 
 @test "bad sectors: an error with file and offset" {
