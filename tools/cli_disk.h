@@ -98,8 +98,8 @@ json_t *cli_map_json(const struct verify_map *map);
 /* "OFFSET BYTES LOOK", a line each, on standard output. */
 void cli_map_print(const struct verify_map *map);
 
-/* cli_disk_parts.c: the journals of the unfinished IMAGE. They never outlive it: they are removed
- * before it is renamed or made anew. */
+/* cli_disk_parts.c: the journals of the unfinished IMAGE. They are removed before it is made anew,
+ * and when all that the command makes has its name. */
 
 bool disk_parts_count(const char *image, size_t *count, struct error *error);
 bool disk_parts_remove(const char *image, struct error *error);
@@ -128,8 +128,10 @@ struct disk_output {
     struct file_output image;      /* being written */
     struct file_output descriptor; /* being written; not open before publishing in a job with
                                     * journals, unless disk_output_keep_descriptor */
-    bool image_existed;
-    bool fresh; /* nothing of it was there before */
+    bool fresh;                    /* nothing of it was there before */
+    bool named; /* the image has its name from an earlier run, which left its journals and perhaps
+                 * the unfinished descriptor: nothing is to be copied */
+    bool published;
     bool force;
     int lock; /* of the directory, until disk_output_start; -1: none */
     struct disk_job *job;
@@ -149,13 +151,16 @@ struct descriptor *disk_output_kept_descriptor(struct disk_output *out, struct e
  * nothing is missing. */
 bool disk_output_start(struct disk_output *out, struct copy_identity *identity,
                        struct error *error);
-/* Copy, unless it is to finish only. */
+/* Copy, unless it is to finish only, or all was done by an earlier run. */
 bool disk_output_copy(struct disk_output *out, const struct disk *source, struct error *error);
 /* True when the files are complete, which the parts of a disk leave to --finish. */
 bool disk_output_is_whole(const struct disk_output *out);
-/* Give the files their names: the image first, then the descriptor with the text of D. */
+/* Give the files their names: the image first, then the descriptor with the text of D. A run that
+ * is stopped in between is finished by the same command when there are journals; else the next one
+ * tells what to do. */
 bool disk_output_publish(struct disk_output *out, const struct descriptor *d, struct error *error);
-/* Remove what is unfinished, or leave it for another run, and tell; harmless after publishing. */
+/* Remove what is unfinished, or leave it for another run, and tell. After publishing, unless
+ * something FAILED since, remove the journals. */
 void disk_output_close(struct cli *cli, struct disk_output *out, bool failed);
 
 /* A new descriptor for a copy of SOURCE in one extent: with KEEP what its own descriptor says,

@@ -28,39 +28,111 @@ struct comparison {
     struct disk_job job;
     bool equal;
     uint64_t difference;
+    bool hashed; /* the three below are there */
+    uint8_t stored[COPY_DIGEST], decrypted[COPY_DIGEST], other[COPY_DIGEST];
 };
+
+static json_t *digests_json(const struct comparison *c)
+{
+    if (!c->hashed)
+        return json_null();
+    return json_pack("{s:o, s:o, s:o}", "cipher", cli_hex_json(c->stored, COPY_DIGEST), "decrypted",
+                     cli_hex_json(c->decrypted, COPY_DIGEST), "plain",
+                     cli_hex_json(c->other, COPY_DIGEST));
+}
+
+static void print_digest(FILE *to, const uint8_t *digest, const char *name)
+{
+    for (size_t i = 0; i < COPY_DIGEST; i++)
+        fprintf(to, "%02x", digest[i]);
+    fprintf(to, "  %s\n", cli_printable(name));
+}
 
 static int report_comparison(const struct comparison *c, uint64_t size)
 {
     int status = c->equal ? 0 : (int)ERROR_DAMAGED;
-    if (c->cli->json) {
-        json_t *report = json_pack(
-            "{s:i, s:o, s:o, s:b, s:I, s:o}", "version", 1, "cipher", cli_json_text(c->cipher),
-            "plain", cli_json_text(c->plain), "equal", c->equal, "size", (json_int_t)size,
-            "first_difference", c->equal ? json_null() : json_integer((json_int_t)c->difference));
-        if (c->equal)
-            json_object_set_new(report, "sha256",
-                                json_pack("{s:o, s:o}", "cipher",
-                                          cli_hex_json(c->job.digests.stored, COPY_DIGEST), "plain",
-                                          cli_hex_json(c->job.digests.result, COPY_DIGEST)));
-        return cli_print_json(report, status);
+    if (c->cli->json)
+        return cli_print_json(
+            json_pack("{s:i, s:o, s:o, s:b, s:I, s:o, s:o}", "version", 1, "cipher",
+                      cli_json_text(c->cipher), "plain", cli_json_text(c->plain), "equal", c->equal,
+                      "size", (json_int_t)size, "first_difference",
+                      c->equal ? json_null() : json_integer((json_int_t)c->difference), "sha256",
+                      digests_json(c)),
+            status);
+    if (c->equal)
+        cli_say(c->cli, "%s is what %s decrypts to: %" PRIu64 " bytes compared, sha256:",
+                cli_printable(c->plain), cli_printable(c->cipher), size);
+    if (c->hashed) {
+        print_digest(stdout, c->stored, c->cipher);
+        print_digest(stdout, c->other, c->plain);
     }
-    if (!c->equal) {
-        struct error error = ERROR_INIT;
-        error_set(&error, ERROR_DAMAGED, "is not what %s decrypts to", c->cipher);
-        error_at(&error, c->plain, c->difference);
-        return cli_fail(c->cli, &error);
+    if (c->hashed && !c->equal && c->cli->log.level >= 0) {
+        fflush(stdout);
+        print_digest(stderr, c->decrypted, "what the first decrypts to");
     }
-    const uint8_t *digests[] = {c->job.digests.stored, c->job.digests.result};
-    const char *names[] = {c->cipher, c->plain};
-    cli_say(c->cli, "%s is what %s decrypts to: %" PRIu64 " bytes compared, sha256:",
-            cli_printable(c->plain), cli_printable(c->cipher), size);
-    for (size_t i = 0; i < 2; i++) {
-        for (size_t k = 0; k < COPY_DIGEST; k++)
-            printf("%02x", digests[i][k]);
-        printf("  %s\n", cli_printable(names[i]));
-    }
-    return 0;
+    return status;
+}
+
+/* SHA-256 of what DISK stores and of what it reads as: compared with itself it is read to its end,
+ * which a comparison that finds a difference is not. */
+static bool hash_disk(struct comparison *c, const struct disk *disk, const char *name,
+                      struct error *error)
+{
+    bool equal;
+    uint64_t difference;
+    disk_job_watch(c->cli, &c->job, name);
+    bool ok = disk_compare(disk, disk, &c->job.copy, &equal, &difference, &c->job.stats, error) &&
+              (equal || error_set(error, ERROR_FAILED, "changes while it is read"));
+    cli_progress_end(c->cli);
+    return ok || error_in_file(error, name);
+}
+
+static void keep_digests(struct comparison *c)
+{
+    memcpy(c->stored, c->job.digests.stored, COPY_DIGEST);
+    memcpy(c->decrypted, c->job.digests.result, COPY_DIGEST);
+    memcpy(c->other, c->job.digests.result, COPY_DIGEST);
+}
+
+/* The two differ: say so, then find the hashes of both. */
+static bool hash_both(struct comparison *c, const struct disk *cipher, const struct disk *plain,
+                      struct error *error)
+{
+    struct error difference = ERROR_INIT;
+    error_set(&difference, ERROR_DAMAGED, "is not what %s decrypts to", c->cipher);
+    error_at(&difference, c->plain, c->difference);
+    if (!c->cli->json)
+        cli_fail(c->cli, &difference);
+    if (!hash_disk(c, cipher, c->cipher, error))
+        return false;
+    keep_digests(c);
+    if (!hash_disk(c, plain, c->plain, error))
+        return false;
+    memcpy(c->other, c->job.digests.result, COPY_DIGEST);
+    return true;
+}
+
+static bool compare_disks(struct comparison *c, const struct disk *cipher, const struct disk *plain,
+                          struct error *error)
+{
+    struct error hashing = ERROR_INIT;
+    if (!disk_job_options(c->cli, &c->job, disk_size(cipher), error))
+        return false;
+    c->job.copy.digests = &c->job.digests;
+    disk_job_watch(c->cli, &c->job, c->plain);
+    bool ok =
+        disk_compare(cipher, plain, &c->job.copy, &c->equal, &c->difference, &c->job.stats, error);
+    cli_progress_end(c->cli);
+    if (!ok)
+        return error_in_file(error, c->plain);
+    c->hashed = c->equal || hash_both(c, cipher, plain, &hashing);
+    if (c->equal)
+        keep_digests(c);
+    /* That they differ is known, whatever comes of the hashes. */
+    if (!c->hashed)
+        log_say(&c->cli->log, LOG_WARN, "no SHA-256 of the two: %s%s%s", hashing.file,
+                hashing.file[0] == '\0' ? "" : ": ", hashing.message);
+    return true;
 }
 
 static int compare(struct cli *cli)
@@ -69,16 +141,7 @@ static int compare(struct cli *cli)
     struct comparison c = {.cli = cli, .cipher = cli->operands[0], .plain = cli->operands[1]};
     struct disk *cipher = open_disk(cli, c.cipher, false, &error);
     struct disk *plain = cipher == NULL ? NULL : open_disk(cli, c.plain, false, &error);
-    bool ok = plain != NULL && disk_job_options(cli, &c.job, disk_size(cipher), &error);
-    if (ok) {
-        c.job.copy.digests = &c.job.digests;
-        disk_job_watch(cli, &c.job, c.plain);
-        ok =
-            disk_compare(cipher, plain, &c.job.copy, &c.equal, &c.difference, &c.job.stats, &error);
-        cli_progress_end(cli);
-        if (!ok)
-            error_in_file(&error, c.plain);
-    }
+    bool ok = plain != NULL && compare_disks(&c, cipher, plain, &error);
     int status = ok ? report_comparison(&c, disk_size(cipher)) : cli_fail(cli, &error);
     disk_close(plain);
     disk_close(cipher);
@@ -163,7 +226,12 @@ static int report_map(struct cli *cli, const char *path, const struct verify_map
 bool cli_map_disk(struct cli *cli, const struct disk *disk, const char *name,
                   struct verify_map *map, struct error *error)
 {
-    bool ok = verify_cipher(disk, cli_progress(cli, name), map, error);
+    struct disk_job job;
+    if (!disk_job_options(cli, &job, disk_size(disk), error))
+        return false;
+    const struct verify_options options = {
+        .threads = job.copy.threads, .rate = job.copy.rate, .progress = cli_progress(cli, name)};
+    bool ok = verify_cipher(disk, &options, map, error);
     cli_progress_end(cli);
     return ok;
 }

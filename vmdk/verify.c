@@ -1,16 +1,14 @@
-/* verify - see verify.h. */
+/* verify - see verify.h: how a block looks. */
 #include "vmdk/verify.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "vmdk/zero.h"
 
 enum {
-    BLOCK = 4096,
+    BLOCK = VERIFY_BLOCK,
     SECTOR = 512,
     CIPHER_BLOCK = 16,
-    CHUNK = 1 << 20,
     SLOTS = 512, /* of the table of blocks; twice as many as there can be */
     /* Chi-square of 256 bins: 255 on average. Beyond these with a chance of less than 10^-16 for
      * whole blocks; fewer bytes have a heavier tail. */
@@ -78,82 +76,4 @@ enum verify_look verify_look_at(const uint8_t *data, size_t length)
     if (has_repeats(sectors, count))
         return VERIFY_REPEATED;
     return is_uneven(sectors, count) ? VERIFY_UNEVEN : VERIFY_NOISE;
-}
-
-/* The run that is being gathered. */
-struct run {
-    uint64_t start, length;
-    enum verify_look look;
-};
-
-static void end_run(struct verify_map *map, const struct run *run)
-{
-    if (run->length == 0 || run->look == VERIFY_NOISE ||
-        (run->look == VERIFY_ZEROS && run->length < VERIFY_ZEROS_LISTED))
-        return;
-    /* Zeros are no news: they leave half of the places to the rest. */
-    size_t places = run->look == VERIFY_ZEROS ? VERIFY_RANGES_MAX / 2 : VERIFY_RANGES_MAX;
-    if (map->count < places)
-        map->ranges[map->count++] = (struct verify_range){run->start, run->length, run->look};
-    else
-        map->left_out++;
-}
-
-static void add(struct verify_map *map, struct run *run, uint64_t offset, uint64_t length,
-                enum verify_look look)
-{
-    map->bytes[look] += length;
-    if (look != run->look || run->length == 0) {
-        end_run(map, run);
-        *run = (struct run){.start = offset, .look = look};
-    }
-    run->length += length;
-}
-
-/* One step at *OFFSET, which it moves on: over a hole, or a chunk of data. */
-static bool step(const struct disk *disk, uint64_t *offset, uint8_t *data, struct run *run,
-                 struct verify_map *map, struct error *error)
-{
-    enum disk_run kind;
-    uint64_t length;
-    if (!disk_run_at(disk, *offset, &kind, &length, error))
-        return false;
-    uint64_t end = *offset + length, size = disk_size(disk);
-    if (kind == DISK_ZERO && end < size)
-        end -= end % BLOCK;
-    if (kind == DISK_ZERO && end > *offset) {
-        add(map, run, *offset, end - *offset, VERIFY_ZEROS);
-        *offset = end;
-        return true;
-    }
-    end = *offset - *offset % CHUNK + CHUNK;
-    size_t part = (size_t)((end < size ? end : size) - *offset);
-    if (!disk_read(disk, *offset, data, part, error))
-        return false;
-    for (size_t at = 0; at < part; at += BLOCK) {
-        size_t block = part - at < BLOCK ? part - at : BLOCK;
-        add(map, run, *offset + at, block, verify_look_at(data + at, block));
-    }
-    *offset += part;
-    return true;
-}
-
-bool verify_cipher(const struct disk *disk, const struct progress *progress, struct verify_map *map,
-                   struct error *error)
-{
-    uint64_t size = disk_size(disk);
-    uint8_t *data = malloc(CHUNK);
-    if (data == NULL)
-        return error_memory(error);
-    memset(map, 0, sizeof *map);
-    struct run run = {0};
-    bool ok = true;
-    for (uint64_t offset = 0; ok && offset < size;) {
-        ok = step(disk, &offset, data, &run, map, error);
-        if (ok && !progress_update(progress, offset, size))
-            ok = error_set(error, ERROR_FAILED, "interrupted");
-    }
-    end_run(map, &run);
-    free(data);
-    return ok;
 }

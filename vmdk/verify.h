@@ -29,6 +29,7 @@ enum verify_look {
 const char *verify_look_name(enum verify_look look);
 
 enum {
+    VERIFY_BLOCK = 4096,
     VERIFY_RANGES_MAX = 8192,
     VERIFY_ZEROS_LISTED = 1 << 20, /* shorter runs of zeros are only counted */
 };
@@ -45,11 +46,19 @@ struct verify_map {
     size_t left_out;                               /* ranges that found no place */
 };
 
-/* Look at all of DISK, which hands out what is stored (disk_options.raw_ciphertext). */
-bool verify_cipher(const struct disk *disk, const struct progress *progress, struct verify_map *map,
-                   struct error *error);
+/* All zero: as fast as it goes. */
+struct verify_options {
+    unsigned threads; /* 0: one for each CPU */
+    uint64_t rate;    /* bytes per second at most; 0: no limit */
+    const struct progress *progress;
+};
 
-/* How one block of at most 4096 bytes, a multiple of 512, looks. */
+/* Look at all of DISK, which hands out what is stored (disk_options.raw_ciphertext), by several
+ * threads. The map, and of several errors the one that is told, do not depend on their number. */
+bool verify_cipher(const struct disk *disk, const struct verify_options *options,
+                   struct verify_map *map, struct error *error);
+
+/* How one block of at most VERIFY_BLOCK bytes, a multiple of 512, looks. */
 enum verify_look verify_look_at(const uint8_t *data, size_t length);
 
 #endif

@@ -29,6 +29,7 @@ json()
     [ "${lines[1]%% *}" = "$(sha256sum <$raw | cut -d ' ' -f 1)" ]
     run --separate-stderr vmcrypt disk verify --json --keyring $ring $disk $raw
     [ "$(json 'd["equal"], d["first_difference"]')" = "True None" ]
+    [ "$(json 'd["sha256"]["plain"] == d["sha256"]["decrypted"]')" = True ]
     vmcrypt disk decrypt -q --keyring $ring $disk out.vmdk
     vmcrypt disk verify -q --keyring $ring $disk out.vmdk
 }
@@ -49,6 +50,16 @@ f.seek($at); f.write(bytes([b ^ 16]))"
         [ "$status" -eq 4 ]
         [ "$(json 'd["first_difference"]')" = "$at" ]
     done
+    # The hashes of both, though they differ.
+    run --separate-stderr vmcrypt disk verify --json --keyring $ring $disk other.raw
+    [ "$(json 'd["sha256"]["cipher"]')" = "$(sha256sum <made/vm/web01-flat.vmdk | cut -d ' ' -f 1)" ]
+    [ "$(json 'd["sha256"]["decrypted"]')" = "$(sha256sum <$raw | cut -d ' ' -f 1)" ]
+    [ "$(json 'd["sha256"]["plain"]')" = "$(sha256sum <other.raw | cut -d ' ' -f 1)" ]
+    run --separate-stderr vmcrypt disk verify --keyring $ring $disk other.raw
+    [ "${lines[0]}" = "$(sha256sum <made/vm/web01-flat.vmdk | cut -d ' ' -f 1)  $disk" ]
+    [ "${lines[1]}" = "$(sha256sum <other.raw | cut -d ' ' -f 1)  other.raw" ]
+    [ "${#lines[@]}" -eq 2 ]
+    says "$(sha256sum <$raw | cut -d ' ' -f 1)  what the first decrypts to"
     truncate -s -512 other.raw
     run --separate-stderr vmcrypt disk verify --keyring $ring $disk other.raw
     [ "$status" -eq 4 ]
@@ -94,6 +105,54 @@ f.seek($at); f.write(bytes([b ^ 16]))"
     [ "$(json '[r for r in d["map"]["ranges"] if r["offset"] == 1228800][0]["length"]')" = 8192 ]
     run vmcrypt disk verify --cipher $raw
     [ "$status" -eq 4 ]
+}
+
+@test "verify: a difference is told even when the hashes cannot be had" {
+    made
+    need strace
+    not_sanitized
+    cp $raw other.raw
+    printf x | dd of=other.raw bs=1 seek=3 conv=notrunc status=none
+    # The descriptor of other.raw is read once for the comparison; then its device dies.
+    run --separate-stderr strace -f -qq -o /dev/null -P other.raw -e trace=pread64 \
+        -e inject=pread64:error=EIO:when=2+ \
+        vmcrypt-disk verify --json --threads 1 --keyring $ring $disk other.raw
+    [ "$status" -eq 4 ]
+    says 'no SHA-256 of the two'
+    [ "$(json 'd["equal"], d["first_difference"], d["sha256"]')" = "False 3 None" ]
+}
+
+@test "verify --cipher: any number of threads, the same map; progress; interrupted" {
+    /usr/bin/python3 -c "
+import random, sys
+r = random.Random(5)
+with open('mixed', 'wb') as f:
+    while f.tell() < 64 << 20:
+        n = r.choice((1, 3, 8, 64, 700)) * 512
+        k = r.randrange(4)
+        if k == 0: f.seek(n, 1)
+        else: f.write(r.randbytes(n) if k > 1 else b'text' * (n // 4))
+    f.truncate(64 << 20)"
+    for threads in 1 2 3 16; do
+        run --separate-stderr vmcrypt disk verify --cipher --json --threads $threads mixed
+        [ "$status" -eq 4 ]
+        [ "$threads" -eq 1 ] || [ "$output" = "$first" ] || fail "$threads threads"
+        first=$output
+    done
+    run vmcrypt disk verify --cipher --threads 17 mixed
+    [ "$status" -eq 2 ]
+    run --separate-stderr vmcrypt disk verify --cipher --progress=json mixed
+    says '"done":67108864'
+    started=$(date +%s%N)
+    vmcrypt-disk verify --cipher --rate-limit 4M --threads 2 mixed >map 2>said &
+    sleep 0.5
+    kill -INT $!
+    local status=0
+    wait $! || status=$?
+    [ "$status" -eq 1 ] || fail "$status: $(cat said)"
+    grep -q interrupted said
+    not test -s map
+    [ $((($(date +%s%N) - started) / 1000000)) -lt 5000 ]
 }
 
 @test "verify: operands" {
