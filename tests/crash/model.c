@@ -53,6 +53,14 @@ static bool is_below(const struct shim *s, int fd)
     return n > (ssize_t)length && strncmp(path, s->directory, length) == 0 && path[length] == '/';
 }
 
+/* A descriptor of our own, to write with also when theirs is for reading. */
+static int own(int fd)
+{
+    char link[64];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    return (int)syscall(SYS_openat, AT_FDCWD, link, O_RDWR | O_CLOEXEC);
+}
+
 struct file *model_file(struct shim *s, int fd)
 {
     struct stat st;
@@ -62,7 +70,7 @@ struct file *model_file(struct shim *s, int fd)
         struct file *f = &s->files[i];
         if (f->inode == st.st_ino && f->device == st.st_dev) {
             if (f->fd < 0)
-                f->fd = dup(fd);
+                f->fd = own(fd);
             return f;
         }
     }
@@ -71,7 +79,7 @@ struct file *model_file(struct shim *s, int fd)
     check(s->file_count < FILES_MAX, "too many files");
     struct file *f = &s->files[s->file_count++];
     *f = (struct file){
-        .device = st.st_dev, .inode = st.st_ino, .fd = dup(fd), .size = (uint64_t)st.st_size};
+        .device = st.st_dev, .inode = st.st_ino, .fd = own(fd), .size = (uint64_t)st.st_size};
     return f;
 }
 
@@ -90,7 +98,7 @@ void model_dirty(struct shim *s, struct file *f, int fd, uint64_t offset, uint64
          at += s->page_bytes) {
         struct page *page = find_page(f, at);
         if (page != NULL) {
-            page->forgotten = false;
+            page->forgotten = page->punched = false;
             continue;
         }
         if (f->page_count == f->page_room) {
@@ -103,6 +111,25 @@ void model_dirty(struct shim *s, struct file *f, int fd, uint64_t offset, uint64
         ssize_t n = pread(fd, page->bytes, s->page_bytes, (off_t)at);
         check(n >= 0, "cannot read what is to be overwritten");
         page->length = (uint32_t)n;
+    }
+}
+
+/* Holes stay as they are, whatever is lost. */
+void model_punched(struct shim *s, struct file *f, int fd, uint64_t offset, uint64_t length)
+{
+    uint64_t end = offset + length;
+    while (offset < end) {
+        off_t data = lseek(fd, (off_t)offset, SEEK_DATA);
+        if (data < 0 || (uint64_t)data >= end)
+            return;
+        off_t hole = lseek(fd, data, SEEK_HOLE);
+        check(hole > data, "cannot find a hole");
+        uint64_t stop = (uint64_t)hole < end ? (uint64_t)hole : end;
+        model_dirty(s, f, fd, (uint64_t)data, stop - (uint64_t)data);
+        for (uint64_t at = (uint64_t)data / s->page_bytes * s->page_bytes; at < stop;
+             at += s->page_bytes)
+            find_page(f, at)->punched = true;
+        offset = stop;
     }
 }
 
@@ -123,7 +150,7 @@ void model_synced(struct shim *s, struct file *f)
 void model_sync_failed(struct file *f)
 {
     for (size_t i = 0; i < f->page_count; i++)
-        f->pages[i].forgotten = true;
+        f->pages[i].forgotten = !f->pages[i].punched;
 }
 
 void model_step(struct shim *s, enum step_kind kind, const char *from, const char *to)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""Crashes in-place conversions at every call and goes on; see README.md.
+"""Crashes conversions in place, and copies, at every call and goes on; see README.md.
 
-    run.py --shim SHIM.so [--full] [--direction NAME] [--seed N] [--keep DIR] [-v]
+    run.py --shim SHIM.so [--full] [--only in-place|copy] [--direction NAME] [--seed N] [--keep DIR]
 
 The last line is "N passed, N failed".
 """
@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 
+import copying
 from disk import DIRECTIONS, Disk, Wrong
 
 POWER_CUT = 0.5
@@ -125,6 +126,22 @@ class Bench:
         self.disk.check_end(self.directory)
 
 
+class CopyBench(Bench):
+    """The same for copies, whose journal is kept every few seconds: time flies."""
+
+    def __init__(self, copy, shim, work, seed):
+        super().__init__(copy, shim, work, seed)
+        self.shim["CRASH_FAST"] = "1"
+
+    def look(self):
+        self.disk.check_named(self.directory)
+
+    def case(self, crashes, **more):
+        # A file system that cannot make holes gets zeros.
+        self.disk.holes = not any(crash.fail for crash in crashes)
+        super().case(crashes, **more)
+
+
 def every_call(calls, full):
     """At each call once (short), or in every way (full)."""
     ways = [dict(when="before"), dict(when="after"), dict(when="half"),
@@ -170,13 +187,24 @@ def random_cases(calls, count, source):
                              for _ in range(3)]
 
 
-def direction(bench, args):
+def all_cases(calls, args, source):
+    """What is done to a disk."""
+    cases = list(every_call(calls, args.full)) + list(edges(calls, args.full))
+    cases += list(failed_syncs(calls, args.full, source))
+    return cases + list(random_cases(calls, 400 if args.full else 40, source))
+
+
+def copy_cases(calls, args, source):
+    """The same for copies, of which a few are enough for every day."""
+    cases = all_cases(calls, args, source)
+    return cases if args.full else source.sample(cases, min(len(cases), 24))
+
+
+def direction(bench, args, make_cases=all_cases):
     """All cases of one direction; how many failed."""
     source = random.Random(args.seed)
     calls = bench.calls()
-    cases = list(every_call(calls, args.full)) + list(edges(calls, args.full))
-    cases += list(failed_syncs(calls, args.full, source))
-    cases += list(random_cases(calls, 400 if args.full else 40, source))
+    cases = make_cases(calls, args, source)
     failed, begin = 0, time.monotonic()
     for crashes in cases:
         try:
@@ -192,11 +220,11 @@ def direction(bench, args):
     return len(cases), failed
 
 
-def lies(bench, args):
+def lies(bench, args, about=("data", "journal", "directory")):
     """With a disk that lies about syncs something must go wrong: the test can fail."""
     calls, noticed = bench.calls(), 0
     source = random.Random(args.seed)
-    for lie in ("data", "journal", "directory"):
+    for lie in about:
         wrong = 0
         for _ in range(400):
             crashes = [Crash(source.randint(1, calls), "after", 0.9)]
@@ -209,34 +237,54 @@ def lies(bench, args):
         print(f"{bench.disk.name}: lies about {lie}: {'noticed' if wrong else 'NOT NOTICED'}",
               flush=True)
         noticed += wrong > 0
-    return 3, 3 - noticed
+    return len(about), len(about) - noticed
+
+
+def in_place(args, work):
+    """Results of all directions."""
+    for name, unit in itertools.product(args.direction or DIRECTIONS, (512, 4096)):
+        if unit == 4096 and name == "encrypt":
+            continue    # it makes units of 512 bytes only
+        place = os.path.join(work, f"{name}-{unit}")
+        os.mkdir(place)
+        disk = Disk(name, unit, args.full, args.seed, work)
+        bench = Bench(disk, os.path.abspath(args.shim), os.path.realpath(place), args.seed)
+        yield direction(bench, args)
+        if unit == 512 and not args.no_lies:
+            yield lies(bench, args)
+        shutil.rmtree(place)
+
+
+def copies(args, work):
+    """Results of all kinds of copies."""
+    for kind in copying.KINDS:
+        place = os.path.join(work, "copy")
+        os.mkdir(place)
+        bench = CopyBench(copying.Copy(kind, args.seed, work), os.path.abspath(args.shim),
+                          os.path.realpath(place), args.seed)
+        yield direction(bench, args, copy_cases)
+        # What a lost name costs is time: the copy begins again.
+        if args.full and not args.no_lies:
+            yield lies(bench, args, ("data", "journal"))
+        shutil.rmtree(place)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shim", required=True)
     parser.add_argument("--full", action="store_true")
+    parser.add_argument("--only", choices=("in-place", "copy"))
     parser.add_argument("--direction", choices=DIRECTIONS, action="append")
     parser.add_argument("--no-lies", action="store_true")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", metavar="DIR", help="copy the first disk that fails, and stop")
     args = parser.parse_args()
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    cases = failed = 0
     with tempfile.TemporaryDirectory(prefix="vmcrypt-crash-", dir=memory) as work:
-        for name, unit in itertools.product(args.direction or DIRECTIONS, (512, 4096)):
-            if unit == 4096 and name == "encrypt":
-                continue    # it makes units of 512 bytes only
-            place = os.path.join(work, f"{name}-{unit}")
-            os.mkdir(place)
-            disk = Disk(name, unit, args.full, args.seed, work)
-            bench = Bench(disk, os.path.abspath(args.shim), os.path.realpath(place), args.seed)
-            results = [direction(bench, args)]
-            if unit == 512 and not args.no_lies:
-                results.append(lies(bench, args))
-            cases += sum(r[0] for r in results)
-            failed += sum(r[1] for r in results)
-            shutil.rmtree(place)
+        results = [] if args.only == "copy" else list(in_place(args, work))
+        if args.only != "in-place" and not args.direction:
+            results += copies(args, work)
+    cases, failed = (sum(r[i] for r in results) for i in range(2))
     print(f"{cases - failed} passed, {failed} failed")
     return 1 if failed else 0
 

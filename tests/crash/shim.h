@@ -17,6 +17,7 @@ struct page {
     uint64_t offset;
     uint32_t length; /* bytes of it that the file on disk has */
     bool forgotten;  /* a sync of it failed: the kernel will not write it before it is written to */
+    bool punched;    /* made a hole: no page of the cache that a failed sync could forget */
     uint8_t bytes[4096];
 };
 
@@ -47,6 +48,7 @@ struct shim {
     enum { BEFORE, HALF, AFTER } when;
     double loss; /* chance of each page to be lost; 0: the process dies, no more */
     size_t page_bytes;
+    bool fast;       /* time flies, so that what is done every few seconds is done at once */
     const char *lie; /* whose syncs do nothing: "data", "journal", "directory" */
     uint64_t random;
     size_t file_count, step_count, saved_count;
@@ -59,6 +61,8 @@ struct shim {
 struct file *model_file(struct shim *s, int fd);
 /* Keep what is on disk of LENGTH bytes at OFFSET, which are about to be written. */
 void model_dirty(struct shim *s, struct file *f, int fd, uint64_t offset, uint64_t length);
+/* The same for bytes that are to become a hole. */
+void model_punched(struct shim *s, struct file *f, int fd, uint64_t offset, uint64_t length);
 void model_synced(struct shim *s, struct file *f);
 void model_sync_failed(struct file *f);
 void model_step(struct shim *s, enum step_kind kind, const char *from, const char *to);

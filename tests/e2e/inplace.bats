@@ -351,7 +351,7 @@ END
     [ -e "$shim" ] || skip "the crash shim is not built"
     full=()
     [ -z "${VMCRYPT_SLOW_TESTS:-}" ] || full=(--full)
-    run /usr/bin/python3 "$top/tests/crash/run.py" --shim "$shim" "${full[@]}"
+    run /usr/bin/python3 "$top/tests/crash/run.py" --only in-place --shim "$shim" "${full[@]}"
     echo "$output"
     [ "$status" -eq 0 ]
     has ' 0 failed'
