@@ -4,87 +4,14 @@
 #include <stdio.h>
 
 #include "tests/vmdk/xts/cavp_vectors.h"
-#include "tests/vmdk/xts/kernels.h"
-
-struct decoded {
-    struct secret *key;
-    struct xts_number number;
-    uint8_t plain[64], cipher[64];
-    size_t bytes;
-};
-
-static void decode(const struct cavp_vector *v, struct decoded *d)
-{
-    uint8_t tweak[16];
-    size_t tweak_bytes = sizeof tweak, cipher_bytes = sizeof d->cipher;
-    d->key = key_from_hex(v->key);
-    d->bytes = sizeof d->plain;
-    d->number = (struct xts_number){0};
-    assert_true(hex_decode(v->plain, strlen(v->plain), d->plain, &d->bytes));
-    assert_true(hex_decode(v->cipher, strlen(v->cipher), d->cipher, &cipher_bytes));
-    assert_int_equal(d->bytes, cipher_bytes);
-    assert_true(hex_decode(v->tweak, strlen(v->tweak), tweak, &tweak_bytes));
-    assert_int_equal(tweak_bytes, sizeof tweak);
-    for (size_t i = 0; i < 8; i++) {
-        d->number.low |= (uint64_t)tweak[i] << (8 * i);
-        d->number.high |= (uint64_t)tweak[8 + i] << (8 * i);
-    }
-}
-
-/* Through OpenSSL, as odd units go. */
-static void check_odd(const struct decoded *d)
-{
-    struct error error = ERROR_INIT;
-    uint8_t got[64];
-    for (int encrypt = 0; encrypt < 2; encrypt++) {
-        EVP_CIPHER_CTX *context = xts_openssl_new(d->key, encrypt, &error);
-        assert_non_null(context);
-        assert_true(xts_openssl_unit(context, d->number, got, encrypt ? d->plain : d->cipher,
-                                     d->bytes, &error));
-        assert_memory_equal(got, encrypt ? d->cipher : d->plain, d->bytes);
-        EVP_CIPHER_CTX_free(context);
-    }
-}
-
-/* Whole blocks do not depend on what follows them, so they can begin a chunk. */
-static void check_kernel(const struct decoded *d, const struct xts_kernel *kernel)
-{
-#if defined(__x86_64__) || defined(__aarch64__)
-    struct xts_keys keys __attribute__((aligned(64)));
-    uint8_t chunk[XTS_CHUNK] = {0};
-    size_t half = d->key->length / 2;
-    xts_expand(&keys, d->key->data, d->key->data + half, half);
-    for (int encrypt = 0; encrypt < 2; encrypt++) {
-        memcpy(chunk, encrypt ? d->plain : d->cipher, d->bytes);
-        xts_run(kernel, &keys, encrypt, XTS_CHUNK, d->number, chunk, chunk, sizeof chunk);
-        assert_memory_equal(chunk, encrypt ? d->cipher : d->plain, d->bytes);
-    }
-#else
-    (void)d;
-    (void)kernel;
-#endif
-}
-
-/* VMCRYPT_CPU names the kernel. */
-static void check(const struct cavp_vector *v)
-{
-    struct error error = ERROR_INIT;
-    struct decoded d;
-    const struct xts_kernel *kernel = xts_kernel_pick(&error);
-    assert_non_null(kernel);
-    decode(v, &d);
-    if (kernel == &xts_portable)
-        check_odd(&d);
-    else if (d.bytes % XTS_BLOCK == 0)
-        check_kernel(&d, kernel);
-    secret_free(d.key);
-}
+#include "tests/vmdk/xts/vector_check.h"
 
 static void selected_vectors(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof CAVP_VECTORS / sizeof CAVP_VECTORS[0]; i++)
-        check(&CAVP_VECTORS[i]);
+        check_vector(CAVP_VECTORS[i].key, CAVP_VECTORS[i].tweak, CAVP_VECTORS[i].plain,
+                     CAVP_VECTORS[i].cipher);
 }
 
 /* The value of "NAME = VALUE", without the line's end; NULL for another line. */
@@ -121,8 +48,7 @@ static size_t check_file(const char *name)
         if (values[PLAIN][0] == '\0' || values[CIPHER][0] == '\0')
             continue;
         if (strtoul(values[UNIT], NULL, 10) % 8 == 0) {
-            check(&(struct cavp_vector){name, values[KEY], values[TWEAK], values[PLAIN],
-                                        values[CIPHER]});
+            check_vector(values[KEY], values[TWEAK], values[PLAIN], values[CIPHER]);
             checked++;
         }
         values[PLAIN][0] = values[CIPHER][0] = '\0';
