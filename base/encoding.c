@@ -154,6 +154,11 @@ void encoding_close(struct encoding *encoding)
     free(encoding);
 }
 
+bool encoding_is_known(const struct encoding *encoding)
+{
+    return encoding->kind != KIND_UNKNOWN;
+}
+
 const char *encoding_name(const struct encoding *encoding)
 {
     return encoding->name;
@@ -308,4 +313,23 @@ bool encoding_encode(const struct encoding *encoding, const char *text, size_t l
         return true;
     return error_set(error, ERROR_FAILED,
                      "the text has characters that code page '%.60s' cannot hold", encoding->name);
+}
+
+void encoding_forget(const struct encoding *encoding, size_t length)
+{
+    struct buffer filler = BUFFER_INIT, out = BUFFER_INIT;
+    if (encoding->kind != KIND_TABLE)
+        return;
+    /* glibc converts through a buffer of its own: another text of that length replaces it. */
+    while (filler.length < length && buffer_append_byte(&filler, 'x'))
+        continue;
+    const iconv_t both[] = {encoding->from_utf8, encoding->to_utf8};
+    for (size_t i = 0; i < 2; i++) {
+        const char *in = buffer_text(&filler);
+        size_t left = filler.length;
+        iconv(both[i], NULL, NULL, NULL, NULL);
+        convert(both[i], &in, &left, &out);
+    }
+    buffer_free(&filler);
+    buffer_free(&out);
 }

@@ -22,6 +22,8 @@ struct encoding;
 struct encoding *encoding_open(const char *name, struct error *error);
 void encoding_close(struct encoding *encoding);
 
+/* False for a code page that is read as bytes. */
+bool encoding_is_known(const struct encoding *encoding);
 /* As it was named. */
 const char *encoding_name(const struct encoding *encoding);
 /* Both mean the same bytes. */
@@ -36,5 +38,8 @@ bool encoding_decode(const struct encoding *encoding, const char *bytes, size_t 
  * characters or would not give the same text back. */
 bool encoding_encode(const struct encoding *encoding, const char *text, size_t length,
                      struct buffer *out, struct error *error);
+
+/* Overwrite what the converters may have kept of a secret text of up to LENGTH bytes. */
+void encoding_forget(const struct encoding *encoding, size_t length);
 
 #endif

@@ -19,7 +19,10 @@ struct keysafe_attempt {
     const struct locator *locker; /* lives as long as the safe */
     bool opened;
     bool missing;     /* its key is not in hand, as opposed to one that does not fit */
-    char reason[320]; /* why not, or which key did it; never a secret */
+    char reason[512]; /* why not, or which key did it; never a secret */
+    /* What opened it, of the ring: one of the two, or neither for a key in the locator itself. */
+    const struct keyring_key *key;
+    const struct keyring_phrase *phrase;
 };
 
 struct keysafe_result {

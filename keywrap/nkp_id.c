@@ -10,7 +10,7 @@
 
 enum { RECORD_BYTES = 105, HEADER_BYTES = 33, UUID_BYTES = 16, LENGTHS = 5 };
 
-static void format_uuid(const uint8_t *bytes, char out[37])
+void nkp_uuid_text(const uint8_t bytes[16], char out[37])
 {
     char *at = out;
     for (int i = 0; i < UUID_BYTES; i++) {
@@ -35,7 +35,9 @@ bool nkp_id_decode(const char *id, struct nkp_id *out)
     uint16_t header = reader_u16(&r);
     out->kind = reader_u8(&r);
     uint16_t one = reader_u16(&r);
-    format_uuid(reader_bytes(&r, UUID_BYTES), out->kdk_uuid);
+    memcpy(out->header, record, HEADER_BYTES);
+    memcpy(out->uuid, reader_bytes(&r, UUID_BYTES), UUID_BYTES);
+    nkp_uuid_text(out->uuid, out->kdk_uuid);
     reader_u8(&r);
     static const uint16_t expected[LENGTHS] = {8, sizeof out->nonce, sizeof out->salt,
                                                sizeof out->wrapped, sizeof out->rounds};
@@ -52,7 +54,7 @@ bool nkp_id_decode(const char *id, struct nkp_id *out)
     return !r.failed;
 }
 
-static bool is_uuid(const char *text)
+bool nkp_is_uuid(const char *text)
 {
     if (strlen(text) != 36)
         return false;
@@ -69,7 +71,7 @@ const char *provider_type_guess(const char *key_id)
     struct nkp_id nkp;
     if (nkp_id_decode(key_id, &nkp))
         return "native";
-    if (is_uuid(key_id))
+    if (nkp_is_uuid(key_id))
         return "standard (KMIP, UUID)";
     if (key_id[0] != '\0' && strspn(key_id, "0123456789") == strlen(key_id))
         return "standard (KMIP, integer)";

@@ -14,6 +14,8 @@
 
 struct nkp_id {
     char kdk_uuid[37]; /* 8-4-4-4-12, lower case */
+    uint8_t uuid[16];  /* the same, as it stands */
+    uint8_t header[33];
     uint8_t version;
     uint8_t kind;
     char cipher[32];     /* "AES-256" */
@@ -25,6 +27,11 @@ struct nkp_id {
 
 /* True when ID (text, as in an fqid) is such a record, with *out filled. */
 bool nkp_id_decode(const char *id, struct nkp_id *out);
+
+/* 16 bytes as 8-4-4-4-12 in lower case. */
+void nkp_uuid_text(const uint8_t bytes[16], char out[37]);
+/* True when TEXT is a UUID, in either case of hex. */
+bool nkp_is_uuid(const char *text);
 
 /* Which kind of provider issued KEY_ID, as far as its shape tells: "native", "standard (KMIP,
  * UUID)", "standard (KMIP, integer)", "trusted or wrapped (layout not published)", "unknown". */

@@ -25,9 +25,12 @@ static const struct cli_option common_options[] = {
 static const struct cli_option json_option = {"json", 0, NULL, "print the result as JSON"};
 
 static const struct cli_option key_options[] = {
-    {"keyring", 0, "FILE", "YAML file that names keys and passphrases"},
-    {"key", 0, "[PROVIDER/]ID=FILE", "a key (KEK) from a file: raw, hex or base64"},
+    {"keyring", 0, "FILE", "YAML file that names keys and passphrases, or an encrypted one"},
+    {"keyring-passphrase-file", 0, "FILE", "passphrase of an encrypted keyring"},
+    {"key", 0, "[[PROVIDER/]ID=]FILE", "keys from a file of any form, see vmcrypt-key(1)"},
     {"passphrase-file", 0, "FILE", "a passphrase; - reads standard input"},
+    {"passphrase-encoding", 0, "NAME", "code page of the host the VM was made on; default UTF-8"},
+    {"passphrase-normalize", 0, "FORM", "Unicode form: none, nfc, nfd, nfkc or nfkd"},
 };
 
 enum { OPTIONS_MAX = 64 };
@@ -212,6 +215,7 @@ int cli_main(const struct cli_program *program, int argc, char **argv)
         status = cli.command->run(&cli);
     }
     keyring_free(&cli.ring);
+    keyring_free(&cli.unlock);
     free(cli.given);
     if (fflush(stdout) != 0 && status == 0)
         status = ERROR_FAILED;

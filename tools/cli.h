@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/progress.h"
 #include "keywrap/keyring.h"
+#include "keywrap/passphrase.h"
 
 struct cli;
 
@@ -40,7 +41,7 @@ struct cli_command {
     const struct cli_option *options;
     size_t option_count;
     const struct cli_options *shared; /* more of them; NULL for none */
-    bool takes_keys;                  /* --keyring, --key, --passphrase-file */
+    bool takes_keys;                  /* --keyring, --key, --passphrase-file … */
     bool takes_json;                  /* --json */
     size_t min_operands, max_operands;
     int (*run)(struct cli *cli); /* returns the exit status */
@@ -62,7 +63,8 @@ struct cli {
     bool json_progress; /* as lines of JSON */
     size_t operand_count;
     char **operands;
-    struct keyring ring; /* filled by cli_keys */
+    struct keyring ring;   /* filled by cli_keys */
+    struct keyring unlock; /* passphrases for encrypted keyrings, by cli_keys */
     /* what was given, in order; see cli_value */
     size_t given_count;
     struct cli_given *given;
@@ -82,12 +84,28 @@ const char *cli_value(const struct cli *cli, const char *name);
 /* The I-th argument given to NAME, in order; NULL past the last. */
 const char *cli_value_at(const struct cli *cli, const char *name, size_t i);
 
-/* Fill cli->ring from --keyring, --key and --passphrase-file. When PROMPT is set, none of the
- * three was given and standard input is a terminal, ask for a passphrase there. */
+/* Fill cli->ring from --passphrase-file, --keyring and --key, in that order, so that passphrases
+ * are at hand for what they open. When PROMPT is set, none of the three was given and standard
+ * input is a terminal, ask for a passphrase there. */
 bool cli_keys(struct cli *cli, const char *prompt, struct error *error);
 
-/* Ask for a new passphrase twice, or read it from FILE when it is not NULL. */
+/* Add what the keyring file at PATH holds to cli->ring. */
+bool cli_add_keyring(struct cli *cli, const char *path, struct error *error);
+
+/* How keyrings and sources are to be read: what opens encrypted ones is what cli_keys has found,
+ * and the user is asked when standard input is a terminal. */
+struct keyring_load cli_keyring_load(struct cli *cli);
+
+/* Ask for a passphrase at the terminal, without echo. */
+struct secret *cli_ask(const char *prompt, struct error *error);
+
+/* Ask for a new passphrase twice, or read it from FILE when it is not NULL; in the form that
+ * --passphrase-encoding and --passphrase-normalize say. */
 struct secret *cli_new_passphrase(struct cli *cli, const char *file, struct error *error);
+/* The same for a keyring, whose passphrase is taken as it is. */
+struct secret *cli_new_keyring_passphrase(struct cli *cli, const char *file, struct error *error);
+/* What these two options say. */
+struct passphrase_form cli_passphrase_form(const struct cli *cli);
 
 /* Look up "PROVIDER/ID" (a NULL text is an error) in cli->ring; exactly one key must match. */
 const struct keyring_key *cli_find_kek(struct cli *cli, const char *text, struct error *error);

@@ -134,10 +134,15 @@ static void print_fqid(FILE *to, const json_t *object, int indent)
     fprintf(to, "%*s  key cipher     %s\n", indent, "", text_of(object, "key_cipher"));
     fprintf(to, "%*s  rounds         %lld (meaning inferred, not published)\n", indent, "",
             number_of(object, "rounds"));
-    fprintf(to,
-            "%*s  opened by      the KEK made from the KDK of that UUID: look for the provider's\n"
-            "%*s                 .p12 backup or an ESXi host that holds it\n",
-            indent, "", indent, "");
+    fprintf(
+        to,
+        "%*s  opened by      the KEK made from the KDK of that UUID. Look for the .p12 backup of\n"
+        "%*s                 the native key provider \"%s\" whose key id is\n"
+        "%*s                 %s, and give it with --key FILE.p12 (and its\n"
+        "%*s                 --passphrase-file); 'vmcrypt key explain FILE.p12' tells its key id.\n"
+        "%*s                 An ESXi host of that cluster holds the KDK, too\n",
+        indent, "", indent, "", text_of(object, "provider"), indent, "",
+        text_of(object, "kdk_uuid"), indent, "", indent, "");
 }
 
 static void print_phrase(FILE *to, const json_t *object, int indent)

@@ -1,26 +1,43 @@
 /* cli_keys - keys and passphrases on the command line; see cli.h. Never a secret in argv. */
 #include <errno.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "base/secret.h"
+#include "keywrap/passphrase.h"
+#include "keywrap/secret_file.h"
+#include "keywrap/source.h"
 #include "tools/cli.h"
 
-enum { PASSPHRASE_MAX = 4096 };
+struct passphrase_form cli_passphrase_form(const struct cli *cli)
+{
+    return (struct passphrase_form){.encoding = cli_value(cli, "passphrase-encoding"),
+                                    .normalize = cli_value(cli, "passphrase-normalize")};
+}
 
-/* "[PROVIDER/]ID=FILE". The file begins behind the last '=' (an id may end in base64 padding),
- * the provider ends at the first '/' (a native provider's id may hold more of them). */
+static struct secret *ask(void *context, const char *what, struct error *error)
+{
+    (void)context;
+    return cli_ask(what, error);
+}
+
+struct keyring_load cli_keyring_load(struct cli *cli)
+{
+    return (struct keyring_load){
+        .log = &cli->log, .ask = isatty(STDIN_FILENO) == 1 ? ask : NULL, .unlock = &cli->unlock};
+}
+
+/* "[[PROVIDER/]ID=]FILE". The file begins behind the last '=' (an id may end in base64 padding), or
+ * behind a '=' that comes first; the provider ends at the first '/' (a native provider's id may
+ * hold more of them). */
 static bool add_key(struct cli *cli, const char *text, struct error *error)
 {
-    const char *equals = strrchr(text, '=');
-    if (equals == NULL || equals[1] == '\0' || equals == text)
-        return error_set(error, ERROR_USAGE, "--key takes [PROVIDER/]ID=FILE");
-    char *id = strndup(text, (size_t)(equals - text));
+    const char *equals = text[0] == '=' ? text : strrchr(text, '=');
+    const char *file = equals == NULL ? text : equals + 1;
+    if (file[0] == '\0')
+        return error_set(error, ERROR_USAGE, "--key takes [[PROVIDER/]ID=]FILE");
+    char *id = strndup(text, equals == NULL ? 0 : (size_t)(equals - text));
     if (id == NULL)
         return error_memory(error);
     char *slash = strchr(id, '/');
@@ -28,104 +45,69 @@ static bool add_key(struct cli *cli, const char *text, struct error *error)
         *slash = '\0';
     const char *provider = slash != NULL ? id : NULL;
     const char *key_id = slash != NULL ? slash + 1 : id;
-    struct secret *key = key_file_read(equals + 1, "auto", &cli->log, error);
-    bool ok =
-        key != NULL && keyring_add_key(&cli->ring, provider, key_id[0] == '\0' ? NULL : key_id,
-                                       equals + 1, key, error);
+    struct keyring_load load = cli_keyring_load(cli);
+    struct source_options options = {.provider = provider == NULL || id[0] == '\0' ? NULL : id,
+                                     .id = key_id[0] == '\0' ? NULL : key_id,
+                                     .passphrases = &cli->ring,
+                                     .ask = &load};
+    bool ok = source_read(file, &options, &cli->ring, NULL, &cli->log, error);
+    if (!ok && equals == NULL && error->cause == ENOENT)
+        error_prefix(error, "--key takes [[PROVIDER/]ID=]FILE");
     free(id);
     return ok;
 }
 
-/* Read one line from the terminal without echo. The terminal is put back on every path; signals
- * that would end the program meanwhile wait until that is done. */
-static struct secret *ask(const char *prompt, struct error *error)
+bool cli_add_keyring(struct cli *cli, const char *path, struct error *error)
 {
-    int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
-    struct termios before, silent;
-    if (tty < 0 || tcgetattr(tty, &before) != 0) {
-        if (tty >= 0)
-            close(tty);
-        error_set(error, ERROR_USAGE, "no terminal to ask for a passphrase; use --passphrase-file");
-        return NULL;
+    struct keyring_load load = cli_keyring_load(cli);
+    return keyring_load(&cli->ring, path, &load, error);
+}
+
+/* One more passphrase: to be tried on VMs unless VMS is false, and on keyrings. */
+static bool add_passphrase(struct cli *cli, const char *file, bool vms, struct error *error)
+{
+    const char *origin = strcmp(file, "-") == 0 ? "standard input" : file;
+    const struct passphrase_form form = cli_passphrase_form(cli);
+    struct secret *given = passphrase_file_read(file, &cli->log, error);
+    struct secret *copy = given == NULL ? NULL : secret_copy(given->data, given->length, error);
+    bool ok = copy != NULL && keyring_add_phrase(&cli->unlock, origin, copy, error);
+    if (!ok || !vms) {
+        secret_free(given);
+        return ok;
     }
-    struct secret *line = secret_new(PASSPHRASE_MAX, error);
-    sigset_t held, old;
-    sigemptyset(&held);
-    sigaddset(&held, SIGINT);
-    sigaddset(&held, SIGTERM);
-    sigaddset(&held, SIGTSTP);
-    sigaddset(&held, SIGHUP);
-    sigprocmask(SIG_BLOCK, &held, &old);
-    silent = before;
-    silent.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
-    tcsetattr(tty, TCSAFLUSH, &silent);
-    size_t length = 0;
-    bool ended = false, refused = false;
-    if (line != NULL && dprintf(tty, "%s: ", prompt) > 0) {
-        while (!ended && length < PASSPHRASE_MAX) {
-            ssize_t n = read(tty, line->data + length, 1);
-            if (n < 0 && errno == EINTR)
-                continue;
-            /* ISIG is off, so that Ctrl-C arrives here and means what it always means. */
-            refused = n != 1 || line->data[length] == before.c_cc[VINTR];
-            ended = refused || line->data[length] == '\n';
-            length += ended ? 0 : 1;
-        }
-    }
-    tcsetattr(tty, TCSAFLUSH, &before);
-    dprintf(tty, "\n");
-    sigprocmask(SIG_SETMASK, &old, NULL);
-    close(tty);
-    struct secret *passphrase = NULL;
-    if (line != NULL && ended && !refused)
-        passphrase = secret_copy(line->data, length, error);
-    else if (line != NULL)
-        error_set(error, ERROR_FAILED, refused ? "interrupted" : "the passphrase is too long");
-    secret_free(line);
-    return passphrase;
+    given = passphrase_convert(given, &form, error);
+    return given != NULL && keyring_add_phrase(&cli->ring, origin, given, error);
+}
+
+/* Passphrases before what they may open. */
+static bool add_given(struct cli *cli, struct error *error)
+{
+    const char *value;
+    bool ok = keyring_cache_phrases(&cli->ring, error);
+    for (size_t i = 0; ok && (value = cli_value_at(cli, "keyring-passphrase-file", i)) != NULL; i++)
+        ok = add_passphrase(cli, value, false, error);
+    for (size_t i = 0; ok && (value = cli_value_at(cli, "passphrase-file", i)) != NULL; i++)
+        ok = add_passphrase(cli, value, true, error);
+    for (size_t i = 0; ok && (value = cli_value_at(cli, "keyring", i)) != NULL; i++)
+        ok = cli_add_keyring(cli, value, error);
+    for (size_t i = 0; ok && (value = cli_value_at(cli, "key", i)) != NULL; i++)
+        ok = add_key(cli, value, error);
+    return ok;
 }
 
 bool cli_keys(struct cli *cli, const char *prompt, struct error *error)
 {
-    const char *value;
-    for (size_t i = 0; (value = cli_value_at(cli, "keyring", i)) != NULL; i++)
-        if (!keyring_load(&cli->ring, value, &cli->log, error))
-            return false;
-    for (size_t i = 0; (value = cli_value_at(cli, "key", i)) != NULL; i++)
-        if (!add_key(cli, value, error))
-            return false;
-    for (size_t i = 0; (value = cli_value_at(cli, "passphrase-file", i)) != NULL; i++) {
-        struct secret *passphrase = passphrase_file_read(value, &cli->log, error);
-        if (passphrase == NULL ||
-            !keyring_add_phrase(&cli->ring, strcmp(value, "-") == 0 ? "standard input" : value,
-                                passphrase, error))
-            return false;
-    }
     bool given = cli_value(cli, "keyring") != NULL || cli_value(cli, "key") != NULL ||
                  cli_value(cli, "passphrase-file") != NULL;
+    if (!add_given(cli, error))
+        return false;
     if (prompt == NULL || given || isatty(STDIN_FILENO) != 1)
         return true;
-    struct secret *passphrase = ask(prompt, error);
+    const struct passphrase_form form = cli_passphrase_form(cli);
+    struct secret *passphrase = cli_ask(prompt, error);
+    if (passphrase != NULL)
+        passphrase = passphrase_convert(passphrase, &form, error);
     return passphrase != NULL && keyring_add_phrase(&cli->ring, "the terminal", passphrase, error);
-}
-
-struct secret *cli_new_passphrase(struct cli *cli, const char *file, struct error *error)
-{
-    struct secret *first =
-        file != NULL ? passphrase_file_read(file, &cli->log, error) : ask("New passphrase", error);
-    if (first == NULL)
-        return NULL;
-    struct secret *second = file != NULL ? NULL : ask("Again", error);
-    bool ok = file != NULL || second != NULL;
-    if (ok && file == NULL && !secret_equal(first, second))
-        ok = error_set(error, ERROR_USAGE, "the two passphrases differ");
-    if (ok && first->length == 0)
-        ok = error_set(error, ERROR_USAGE, "an empty passphrase protects nothing");
-    secret_free(second);
-    if (ok)
-        return first;
-    secret_free(first);
-    return NULL;
 }
 
 const struct keyring_key *cli_find_kek(struct cli *cli, const char *text, struct error *error)
@@ -140,7 +122,8 @@ const struct keyring_key *cli_find_kek(struct cli *cli, const char *text, struct
     size_t provider_length = (size_t)(slash - text);
     for (size_t i = 0; i < cli->ring.key_count; i++) {
         const struct keyring_key *key = &cli->ring.keys[i];
-        if (key->provider != NULL && key->id != NULL && strlen(key->provider) == provider_length &&
+        if (key->kind == KEYRING_KEK && key->provider != NULL && key->id != NULL &&
+            strlen(key->provider) == provider_length &&
             memcmp(key->provider, text, provider_length) == 0 && strcmp(key->id, slash + 1) == 0) {
             found = key;
             matches++;

@@ -1,156 +1,90 @@
 /* vmcrypt-key - what keys and key locators are, and what would open them. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
-
-#include "base/encode.h"
-#include "base/file.h"
-#include "tools/cli.h"
-#include "tools/cli_explain.h"
-
-enum { TEXT_LIMIT = 64 << 20, MAX_FOUND = 10000 };
-
-static const char PREFIX[] = "vmware:key/";
-
-/* The next locator in the text at AT: its start, and its length up to a quote, blank or line
- * end, none of which a locator holds. */
-static const char *next_locator(const char *at, size_t *length)
-{
-    const char *start = strcasestr(at, PREFIX);
-    if (start != NULL)
-        *length = strcspn(start, "\"' \t\r\n");
-    return start;
-}
-
-static void try_keys(struct cli *cli, const struct locator *locator, json_t *object)
-{
-    if (cli->ring.key_count + cli->ring.phrase_count == 0 ||
-        (locator->type != LOCATOR_LIST && locator->type != LOCATOR_PAIR))
-        return;
-    struct keysafe_result result;
-    struct error error = ERROR_INIT;
-    bool opened = keysafe_open(locator, &cli->ring, &result, &error);
-    json_object_set_new(object, "opened", json_boolean(opened));
-    json_object_set_new(object, "attempts", cli_attempts_json(&result));
-    keysafe_result_free(&result);
-}
-
-static void print_attempts(const json_t *object)
-{
-    const json_t *attempts = json_object_get(object, "attempts");
-    for (size_t i = 0; i < json_array_size(attempts); i++)
-        printf("  with the keys in hand: %s\n", cli_printable(json_string_value(json_object_get(
-                                                    json_array_get(attempts, i), "reason"))));
-}
-
-static void reveal_keys(const struct locator *locator)
-{
-    struct buffer hex = BUFFER_INIT;
-    if (locator->key != NULL && hex_encode(locator->key->data, locator->key->length, &hex))
-        printf("  raw key: %s\n", buffer_text(&hex));
-    buffer_free(&hex);
-    for (size_t i = 0; i < locator->child_count; i++)
-        reveal_keys(locator->children[i]);
-}
-
-static bool explain_one(struct cli *cli, const char *text, size_t length, json_t *all,
-                        struct error *error)
-{
-    struct locator *locator = locator_parse(text, length, error);
-    if (locator == NULL)
-        return false;
-    json_t *object = cli_locator_json(locator);
-    try_keys(cli, locator, object);
-    if (!cli->json) {
-        cli_locator_print(stdout, object, 0);
-        print_attempts(object);
-        if (cli_value(cli, "reveal") != NULL)
-            reveal_keys(locator);
-    }
-    json_array_append_new(all, object);
-    locator_free(locator);
-    return true;
-}
-
-static bool explain_text(struct cli *cli, const char *text, json_t *all, struct error *error)
-{
-    size_t length = 0, found = 0;
-    for (const char *at = text; (at = next_locator(at, &length)) != NULL; at += length) {
-        if (++found > MAX_FOUND)
-            return error_set(error, ERROR_DAMAGED, "more than %d key locators", MAX_FOUND);
-        if (!explain_one(cli, at, length, all, error))
-            return false;
-    }
-    return found > 0 || error_set(error, ERROR_DAMAGED, "holds no key locator (\"%s…\")", PREFIX);
-}
-
-static int run_explain(struct cli *cli)
-{
-    struct error error = ERROR_INIT;
-    const char *what = cli->operands[0];
-    struct buffer file = BUFFER_INIT;
-    json_t *all = json_array();
-    bool ok = cli_keys(cli, NULL, &error);
-    if (ok && strcasestr(what, PREFIX) != NULL)
-        ok = explain_text(cli, what, all, &error);
-    else if (ok)
-        ok = file_read_all(what, TEXT_LIMIT, &file, &error) &&
-             (explain_text(cli, buffer_text(&file), all, &error) || error_in_file(&error, what));
-    buffer_free(&file);
-    int status = 0;
-    if (cli->json && ok)
-        status = cli_print_json(json_pack("{s:i, s:O}", "version", 1, "locators", all), 0);
-    json_decref(all);
-    return ok ? status : cli_fail(cli, &error);
-}
-
-static int run_list(struct cli *cli)
-{
-    struct error error = ERROR_INIT;
-    if (!cli_keys(cli, NULL, &error))
-        return cli_fail(cli, &error);
-    json_t *keys = json_array();
-    for (size_t i = 0; i < cli->ring.key_count; i++) {
-        const struct keyring_key *k = &cli->ring.keys[i];
-        json_t *provider = k->provider == NULL ? json_null() : cli_json_text(k->provider);
-        json_t *id = k->id == NULL ? json_null() : cli_json_text(k->id);
-        json_array_append_new(keys,
-                              json_pack("{s:s, s:o, s:o, s:I, s:o}", "type", "key", "provider",
-                                        provider, "id", id, "bytes", (json_int_t)k->key->length,
-                                        "origin", cli_json_text(k->origin)));
-        if (!cli->json)
-            printf("key         %s/%s  %zu bytes  %s\n",
-                   k->provider == NULL ? "*" : cli_printable(k->provider),
-                   k->id == NULL ? "*" : cli_printable(k->id), k->key->length,
-                   cli_printable(k->origin));
-    }
-    for (size_t i = 0; i < cli->ring.phrase_count; i++) {
-        const char *origin = cli->ring.phrases[i].origin;
-        json_array_append_new(
-            keys, json_pack("{s:s, s:o}", "type", "passphrase", "origin", cli_json_text(origin)));
-        if (!cli->json)
-            printf("passphrase  %s\n", cli_printable(origin));
-    }
-    if (cli->json)
-        return cli_print_json(json_pack("{s:i, s:o}", "version", 1, "keys", keys), 0);
-    json_decref(keys);
-    return 0;
-}
+#include "tools/cli_key.h"
 
 static const struct cli_option explain_options[] = {
     {"reveal", 0, NULL, "print keys that a locator carries in the clear (rawkey)"},
 };
 
-static const struct cli_command commands[] = {
-    {"explain", "FILE|LOCATOR",
-     "Say what a key locator is: provider, key id, kind of provider, what would open it",
-     explain_options, 1, NULL, true, true, 1, 1, run_explain},
-    {"list", "", "List the keys and passphrases in hand, without showing them", NULL, 0, NULL, true,
-     true, 0, 0, run_list},
+static const struct cli_option test_options[] = {
+    {"threads", 0, "N", "threads that test; default: one for each CPU"},
 };
 
-static const struct cli_program program = {"vmcrypt-key", "Explain keys and key locators", commands,
+/* The first is for seal only. */
+static const struct cli_option tpm_options[] = {
+    {"to", 0, "RING", "write all keys in hand to RING, encrypted, and seal what opens it"},
+    {"pcr", 0, "PCRS", "PCRs that count, as in sha256:0,2,4,7"},
+    {"pin-file", 0, "FILE", "the PIN; - reads standard input"},
+    {"parent", 0, "HANDLE", "parent key in the TPM, as in 0x81000001; default: made anew"},
+    {"tcti", 0, "TCTI", "how to reach the TPM, as in device:/dev/tpmrm0"},
+    {"force", 'f', NULL, "replace the output if it exists"},
+};
+
+enum { TPM_OPTIONS = sizeof tpm_options / sizeof tpm_options[0] };
+
+static const struct cli_option import_options[] = {
+    {"to", 0, "KEYRING-FILE", "the keyring; made when it is not there, else added to"},
+    {"form", 0, "FORM", "insist on that form of source; default: what the content shows"},
+    {"provider", 0, "NAME", "provider of keys whose source does not tell"},
+    {"id", 0, "ID", "id of the key, when its source does not tell"},
+    {"kdk", 0, NULL, "the keys are key derivation keys of Native Key Providers"},
+    {"unwrap-key", 0, "FILE", "AES key that the sources are wrapped with"},
+    {"unwrap-pem", 0, "FILE", "RSA private key that they are wrapped with"},
+    {"pem-passphrase-file", 0, "FILE", "passphrase of that PEM file"},
+    {"passphrase-file", 0, "FILE", "passphrase of a locked source; - reads standard input"},
+    {"keyring-passphrase-file", 0, "FILE", "passphrase of an encrypted keyring"},
+    {"encrypt", 0, NULL, "encrypt the keyring with a passphrase, which is asked for"},
+    {"new-passphrase-file", 0, "FILE", "the same with this passphrase"},
+    {"replace", 0, NULL, "put keys in the place of other ones of that provider and id"},
+};
+
+static const struct cli_option unwrap_options[] = {
+    {"method", 0, "METHOD", "how it is wrapped: pair, rfc5649 …; default: what fits"},
+    {"with-key", 0, "FILE", "AES key that unwraps it"},
+    {"with-pem", 0, "FILE", "RSA private key that unwraps it"},
+    {"pem-passphrase-file", 0, "FILE", "passphrase of that PEM file"},
+    {"form", 0, "FORM", "write it raw, hex, base64, base64url, jwk or locator; default: raw"},
+    {"id", 0, "ID", "which key of several; the id in a JWK"},
+    {"reveal", 0, NULL, "show the key on a terminal"},
+    {"force", 'f', NULL, "replace OUT if it exists"},
+};
+
+static const struct cli_option wrap_options[] = {
+    {"method", 0, "METHOD", "how to wrap it: pair, rfc3394, rfc5649, aes-gcm, rsa-oaep-sha256 …"},
+    {"with-key", 0, "FILE", "AES key that wraps it"},
+    {"with-pem", 0, "FILE", "RSA public key or certificate that wraps it"},
+    {"pem-passphrase-file", 0, "FILE", "passphrase of that PEM file, if it is a private key"},
+    {"kek", 0, "PROVIDER/ID", "pair: lock it with this key (see --key)"},
+    {"new-passphrase-file", 0, "FILE", "pair: lock it with this passphrase; else it is asked for"},
+    {"form", 0, "FORM", "write it raw, hex, base64 or base64url; default: raw; a pair is text"},
+    {"force", 'f', NULL, "replace OUT if it exists"},
+};
+
+static const struct cli_command commands[] = {
+    {"explain", "FILE|LOCATOR",
+     "Say what a key locator or a file of keys is, what would open it, how it falls short",
+     explain_options, 1, NULL, true, true, 1, 1, cli_key_explain},
+    {"import", "SOURCE...", "Add the keys of files of any form to a keyring file", import_options,
+     sizeof import_options / sizeof import_options[0], NULL, false, true, 1, SIZE_MAX,
+     cli_key_import},
+    {"list", "", "List the keys and passphrases in hand, without showing them", NULL, 0, NULL, true,
+     true, 0, 0, cli_key_list},
+    {"test", "KEYRING PATH...",
+     "Say which key opens what under the paths, which are missing, and which open nothing",
+     test_options, 1, NULL, true, true, 1, SIZE_MAX, cli_key_test},
+    {"seal", "[SOURCE|PROVIDER/ID] PUB PRIV", "Bind a key to this machine's TPM, its PCRs, a PIN",
+     tpm_options, TPM_OPTIONS, NULL, true, false, 2, 3, cli_key_seal},
+    {"unseal", "PUB PRIV OUT", "Have the TPM give back a key that was sealed to it",
+     tpm_options + 1, TPM_OPTIONS - 1, NULL, false, false, 3, 3, cli_key_unseal},
+    {"wrap", "SOURCE|PROVIDER/ID OUT", "Wrap a key with another one, for another system",
+     wrap_options, sizeof wrap_options / sizeof wrap_options[0], NULL, true, false, 2, 2,
+     cli_key_wrap},
+    {"unwrap", "IN OUT", "Unwrap a key that another system wrapped, or that a pair locks",
+     unwrap_options, sizeof unwrap_options / sizeof unwrap_options[0], NULL, true, false, 2, 2,
+     cli_key_unwrap},
+};
+
+static const struct cli_program program = {"vmcrypt-key",
+                                           "Explain, list and test keys and key locators", commands,
                                            sizeof commands / sizeof commands[0]};
 
 int main(int argc, char **argv)

@@ -108,7 +108,7 @@ static json_t *report_config(struct recovery *r, const char *name, json_t *remov
     json_t *proofs = json_array();
     if (r->config.encrypted) {
         const struct keysafe_result *opened = &r->config.opened;
-        char detail[400];
+        char detail[sizeof opened->attempts->reason + 80];
         snprintf(detail, sizeof detail, "config key, %s: %s", seal_mac_name(r->config.mac),
                  opened->attempts[opened->opened].reason);
         report_proof(proofs, "hmac", detail);

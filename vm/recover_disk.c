@@ -45,7 +45,7 @@ static void report_key(json_t *entry, json_t *proofs, const struct keysafe_resul
 {
     const struct keysafe_attempt *opened = &unlocked->attempts[unlocked->opened];
     const struct locator *locker = opened->locker;
-    char detail[400];
+    char detail[sizeof opened->reason + 80];
     snprintf(detail, sizeof detail, "disk key, %s: %s", seal_mac_name(unlocked->mac),
              opened->reason);
     report_proof(proofs, "hmac", detail);

@@ -87,30 +87,58 @@ static bool check_page(const struct secret *key, const uint8_t *page, const uint
                      "know; nothing is decrypted unproved");
 }
 
+static size_t page_bytes_of(const struct header *header)
+{
+    return (size_t)header->data_bytes + IV_BYTES + MAC_BYTES;
+}
+
+/* Read, decrypt and check the page at OFFSET: its ciphertext comes first in WORK, its plaintext
+ * behind the whole page. */
+static bool read_page(int fd, const char *path, const struct secret *key,
+                      const struct header *header, struct secret *work, uint64_t offset,
+                      enum coverage *coverage, struct error *error)
+{
+    size_t data_bytes = header->data_bytes, page_bytes = page_bytes_of(header);
+    uint8_t *page = work->data, *plain = page + page_bytes;
+    if (!file_read_at(fd, path, page, page_bytes, offset, error) ||
+        !seal_cbc(false, key, page + data_bytes, page, data_bytes, plain, error))
+        return false;
+    return check_page(key, page, plain, data_bytes, coverage, error) ||
+           error_at(error, path, offset);
+}
+
 static bool decrypt_pages(int fd, const char *path, const struct secret *key,
                           const struct header *header, struct secret *work, struct file_output *out,
                           const struct progress *progress, enum coverage *coverage,
                           struct error *error)
 {
     enum { PROGRESS_PAGES = 4096 };
-    size_t data_bytes = header->data_bytes, page_bytes = data_bytes + IV_BYTES + MAC_BYTES;
-    uint8_t *page = work->data, *plain = page + page_bytes;
+    size_t data_bytes = header->data_bytes, page_bytes = page_bytes_of(header);
+    const uint8_t *plain = work->data + page_bytes;
     uint64_t offset = HEADER_BYTES;
     for (uint64_t done = 0; done < header->size; done += data_bytes, offset += page_bytes) {
         uint64_t left = header->size - done;
         if (done / data_bytes % PROGRESS_PAGES == 0 &&
             !progress_update(progress, done, header->size))
             return error_set(error, ERROR_FAILED, "interrupted");
-        if (!file_read_at(fd, path, page, page_bytes, offset, error) ||
-            !seal_cbc(false, key, page + data_bytes, page, data_bytes, plain, error))
+        if (!read_page(fd, path, key, header, work, offset, coverage, error))
             return false;
-        if (!check_page(key, page, plain, data_bytes, coverage, error))
-            return error_at(error, path, offset);
         if (!file_write_at(out->fd, out->partial, plain, left < data_bytes ? left : data_bytes,
                            done, error))
             return false;
     }
     return true;
+}
+
+static struct secret *new_work(const struct header *header, struct error *error)
+{
+    return secret_new(page_bytes_of(header) + header->data_bytes, error);
+}
+
+static void tell(const struct header *header, enum coverage coverage, struct encobj_result *result)
+{
+    result->size = header->size;
+    result->rule = coverage == COVERAGES ? "nothing to cover" : coverage_names[coverage];
 }
 
 bool encobj_decrypt(int fd, const char *path, const struct secret *key, struct file_output *out,
@@ -120,13 +148,26 @@ bool encobj_decrypt(int fd, const char *path, const struct secret *key, struct f
     struct header header;
     if (!read_header(fd, path, &header, error))
         return false;
-    struct secret *work = secret_new(2 * (size_t)header.data_bytes + IV_BYTES + MAC_BYTES, error);
-    if (work == NULL)
-        return false;
+    struct secret *work = new_work(&header, error);
     enum coverage coverage = COVERAGES;
-    bool ok = decrypt_pages(fd, path, key, &header, work, out, progress, &coverage, error);
+    bool ok = work != NULL &&
+              decrypt_pages(fd, path, key, &header, work, out, progress, &coverage, error);
     secret_free(work);
-    result->size = header.size;
-    result->rule = coverage == COVERAGES ? "nothing to cover" : coverage_names[coverage];
+    tell(&header, coverage, result);
+    return ok;
+}
+
+bool encobj_prove(int fd, const char *path, const struct secret *key, struct encobj_result *result,
+                  struct error *error)
+{
+    struct header header;
+    if (!read_header(fd, path, &header, error))
+        return false;
+    struct secret *work = new_work(&header, error);
+    enum coverage coverage = COVERAGES;
+    bool ok = work != NULL && (header.size == 0 || read_page(fd, path, key, &header, work,
+                                                             HEADER_BYTES, &coverage, error));
+    secret_free(work);
+    tell(&header, coverage, result);
     return ok;
 }

@@ -38,4 +38,9 @@ bool encobj_decrypt(int fd, const char *path, const struct secret *key, struct f
                     const struct progress *progress, struct encobj_result *result,
                     struct error *error);
 
+/* True when KEY is the key of the container FD: the first page's MAC holds under one of the rules.
+ * Nothing else is read. *result as above; errors as of encobj_decrypt. */
+bool encobj_prove(int fd, const char *path, const struct secret *key, struct encobj_result *result,
+                  struct error *error);
+
 #endif

@@ -47,7 +47,8 @@ not_offered()
     offered -h
     offered --help
     offers vmcrypt-vmx decrypt --keyr
-    [ "$output" = --keyring ]
+    offered --keyring
+    not_offered --passphrase-file
 }
 
 @test "operands are VM files first, and all files when no VM file fits" {

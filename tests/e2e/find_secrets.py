@@ -3,6 +3,7 @@
 
 find_secrets.py TRUTH FILE...      exit 1 and name what was found; 0 when nothing was
 find_secrets.py TRUTH --pid PID    the same for the memory of a process
+find_secrets.py TRUTH --heap PID   the same for its ordinary heap and its stack
 """
 import base64
 import json
@@ -34,11 +35,13 @@ def forms(secret):
     return parts
 
 
-def memory(pid):
+def memory(pid, only=None):
     with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb") as mem:
         for line in maps:
             bounds, rights = line.split()[:2]
             if "r" not in rights or "[v" in line:
+                continue
+            if only is not None and not line.rstrip().endswith(only):
                 continue
             start, end = (int(x, 16) for x in bounds.split("-"))
             try:
@@ -56,6 +59,8 @@ def main():
         sys.exit("find_secrets: no secrets in " + sys.argv[1])
     if sys.argv[2] == "--pid":
         texts = list(memory(int(sys.argv[3])))
+    elif sys.argv[2] == "--heap":
+        texts = list(memory(int(sys.argv[3]), ("[heap]", "[stack]")))
     else:
         texts = [open(path, "rb").read() for path in sys.argv[2:]]
     hits = {name for name, secret in secrets.items() for form in forms(secret)

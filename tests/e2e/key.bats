@@ -14,7 +14,8 @@ native='vmware:key/list/(pair/(fqid/<VMWARE-NULL>/local/ASEAAgEAIexBYS7MTFOGo6Xy
     run vmcrypt key explain "$native"
     [ "$status" -eq 0 ]
     has '21ec4161-2ecc-4c53-86a3-a5f24b43d97d'
-    has 'native'
+    has 'native key provider "local" whose key id is'
+    has 'give it with --key FILE.p12'
     has 'HMAC-SHA-256'
     run vmcrypt key explain --json "$native"
     [ "$(jq_like "['locators'][0]['members'][0]['locker']['kdk_uuid']")" = 21ec4161-2ecc-4c53-86a3-a5f24b43d97d ]

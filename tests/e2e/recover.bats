@@ -43,6 +43,7 @@ END
 @test "recover: vsphere-mbr-vfat" { recovers vsphere-mbr-vfat; }
 @test "recover: vsphere-ntfs" { recovers vsphere-ntfs; }
 @test "recover: vsphere-native" { recovers vsphere-native; }
+@test "recover: vsphere-nkp" { recovers vsphere-nkp; }
 @test "recover: vsphere-multi" { recovers vsphere-multi; }
 @test "recover: vsphere-safes" { recovers vsphere-safes; }
 @test "recover: vsphere-api" { recovers vsphere-api; }

@@ -59,6 +59,25 @@ core_holds_no_secret()
     core_holds_no_secret
 }
 
+# The YAML parser wipes nothing, so the keys that stand in a keyring must not pass through it.
+@test "secrets: keys in a keyring, plain or encrypted, never lie in the ordinary heap" {
+    need gdb
+    not_sanitized
+    [ "$(id -u)" -eq 0 ] || skip "only root can look into a process that forbids it"
+    made vsphere
+    printf p >p
+    vmcrypt key import --to plain.ring "${keys[1]}"
+    vmcrypt key import --new-passphrase-file p --to sealed.ring "${keys[1]}"
+    for ring in plain sealed; do
+        keys=(--keyring $ring.ring --keyring-passphrase-file p)
+        stopped_in keysafe_open \
+            "shell echo heap: \$($top/tests/e2e/find_secrets.py made/truth.json --heap \$(pgrep -n vmcrypt-recover)):" \
+            "shell echo all: \$($top/tests/e2e/find_secrets.py made/truth.json --pid \$(pgrep -n vmcrypt-recover)):"
+        has 'heap: :'
+        has 'all: found secret key'
+    done
+}
+
 @test "secrets: no core at all when it crashes" {
     need strace
     not_sanitized

@@ -21,7 +21,11 @@ static struct keyring make_ring(void)
 {
     struct keyring ring = KEYRING_INIT;
     struct error error = ERROR_INIT;
-    require(keyring_add_key(&ring, "P", "1", "fuzz", secret_new(32, &error), &error));
+    require(keyring_add(
+        &ring,
+        &(struct keyring_key){
+            .provider = "P", .id = "1", .origin = "fuzz", .key = secret_new(32, &error)},
+        &error));
     return ring;
 }
 

@@ -13,6 +13,8 @@
 
 #include "keywrap/keyring.h"
 #include "keywrap/keysafe.h"
+#include "keywrap/secret_file.h"
+#include "keywrap/source.h"
 #include "tests/scratch.h"
 
 static void put(const char *name, const void *data, size_t length, mode_t mode)
@@ -39,15 +41,19 @@ static int read_key(const char *name, const char *encoding, size_t *length, size
 {
     struct log log = quiet();
     struct error error = ERROR_INIT;
-    struct secret *key = key_file_read(name, encoding, &log, &error);
+    struct keyring ring = KEYRING_INIT;
+    bool ok =
+        source_read(name, &(struct source_options){.form = encoding}, &ring, NULL, &log, &error);
     *warnings = log.warnings;
-    if (key == NULL) {
+    if (!ok) {
         assert_int_not_equal(error.code, ERROR_NONE);
+        assert_int_equal(ring.key_count, 0);
         return -1;
     }
-    int first = key->data[0];
-    *length = key->length;
-    secret_free(key);
+    assert_int_equal(ring.key_count, 1);
+    int first = ring.keys[0].key->data[0];
+    *length = ring.keys[0].key->length;
+    keyring_free(&ring);
     return first;
 }
 
@@ -104,10 +110,11 @@ static void test_passphrase_files(void **state)
 static bool load(const char *yaml, struct keyring *ring, struct error *error)
 {
     struct log log = quiet();
+    struct keyring_load load = {.log = &log};
     *ring = KEYRING_INIT;
     *error = ERROR_INIT;
     put_text("ring.yaml", yaml);
-    return keyring_load(ring, "ring.yaml", &log, error);
+    return keyring_load(ring, "ring.yaml", &load, error);
 }
 
 static void test_yaml(void **state)
@@ -134,12 +141,14 @@ static void test_yaml(void **state)
     assert_int_equal(ring.key_count, 2);
     assert_int_equal(ring.phrase_count, 1);
     assert_string_equal(ring.phrases[0].origin, "lab");
-    const struct keyring_key *key =
-        keyring_find(&ring, "KMS", "A4E7494F-DA55-4917-9D90-560C5078866B", 0);
+    struct keyring_search search = {.provider = "KMS",
+                                    .id = "A4E7494F-DA55-4917-9D90-560C5078866B"};
+    const struct keyring_key *key = keyring_next(&ring, &search);
     assert_non_null(key);
     assert_int_equal(key->key->length, 16);
-    assert_null(keyring_find(&ring, "KMS", "a4e7494f-da55-4917-9d90-560c5078866b", 1));
-    assert_null(keyring_find(&ring, "KMS", "18", 0));
+    assert_null(keyring_next(&ring, &search));
+    search = (struct keyring_search){.provider = "KMS", .id = "18"};
+    assert_null(keyring_next(&ring, &search));
     keyring_free(&ring);
 }
 
@@ -187,7 +196,9 @@ static struct secret *filled(uint8_t byte, size_t length)
 static void add(struct keyring *ring, const char *provider, const char *id, uint8_t byte)
 {
     struct error error = ERROR_INIT;
-    assert_true(keyring_add_key(ring, provider, id, "test", filled(byte, 32), &error));
+    struct keyring_key key = {
+        .provider = provider, .id = id, .origin = "test", .key = filled(byte, 32)};
+    assert_true(keyring_add(ring, &key, &error));
 }
 
 static void test_find_order(void **state)
@@ -200,10 +211,15 @@ static void test_find_order(void **state)
     add(&ring, "KMS", "k", 4);
     add(&ring, "KMS", "l", 5);
     add(&ring, "other", NULL, 6);
+    add(&ring, "KMS", "k", 4);
+    assert_int_equal(ring.key_count, 6);
     static const uint8_t order[] = {4, 3, 2, 1};
+    struct keyring_search search = {.provider = "KMS", .id = "k"};
     for (size_t i = 0; i < sizeof order; i++)
-        assert_int_equal(keyring_find(&ring, "KMS", "k", i)->key->data[0], order[i]);
-    assert_null(keyring_find(&ring, "KMS", "k", sizeof order));
+        assert_int_equal(keyring_next(&ring, &search)->key->data[0], order[i]);
+    assert_null(keyring_next(&ring, &search));
+    search = (struct keyring_search){.kind = KEYRING_KDK, .provider = "KMS", .id = "k"};
+    assert_null(keyring_next(&ring, &search));
     keyring_free(&ring);
 }
 

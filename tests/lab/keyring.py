@@ -4,6 +4,7 @@ import json
 import os
 import re
 
+import pkcs12
 from tools import LabError
 
 
@@ -11,6 +12,9 @@ def _write(path, data):
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(data)
 
+
+# Type of the secret in a made backup: an arc of VMware's, with a number that means nothing.
+_BACKUP_TYPE = "1.3.6.1.4.1.6876.9999.1"
 
 # form -> (file content, `encoding:` given in the keyring; None = left out).
 _FORMS = {
@@ -26,6 +30,7 @@ class Keyring:
         self._first_form = first_form
         self._providers = {}
         self._passphrases = []
+        self._sources = []
 
     def add_key(self, provider, key_id, key):
         """The file's name and form, which change from key to key."""
@@ -41,6 +46,23 @@ class Keyring:
         _write(os.path.join(self._directory, name), passphrase.encode() + b"\n")
         self._passphrases.append((name, label))
 
+    def add_backup(self, provider, kdk_uuid, kdk, seed):
+        """The .p12 of a Native Key Provider, which holds its KDK; its name and its passphrase. How
+        products lay it out is not published: this is one way, with the API's names."""
+        name, phrase = f"{provider}.p12", f"correct staple {seed.text('p12 passphrase', 6)}"
+        text = json.dumps({"provider": provider, "key_id": str(kdk_uuid),
+                           "key_derivation_key": base64.b64encode(kdk).decode(),
+                           "export_time": "2023-11-14T22:13:20.000Z"})
+        bag = pkcs12.secret_bag(_BACKUP_TYPE, pkcs12.octets(text.encode()), provider)
+        safe = pkcs12.encrypted_safe([bag], phrase, seed.bytes("p12 salt", 16),
+                                     seed.bytes("p12 iv", 16))
+        _write(os.path.join(self._directory, name),
+               pkcs12.pfx([safe], phrase, seed.bytes("p12 mac salt", 16)))
+        phrase_name = f"{name}-passphrase.txt"
+        _write(os.path.join(self._directory, phrase_name), phrase.encode() + b"\n")
+        self._sources.append((name, phrase_name))
+        return name, phrase
+
     def save(self):
         lines = ["version: 1"]
         if self._providers:
@@ -55,6 +77,10 @@ class Keyring:
         for name, label in self._passphrases:
             lines.append(f"  - file: {name}")
             lines += [f"    name: {_scalar(label)}"] if label else []
+        if self._sources:
+            lines.append("sources:")
+        for name, phrase_name in self._sources:
+            lines += [f"  - file: {name}", f"    passphrase: {{file: {phrase_name}}}"]
         text = "".join(line + "\n" for line in lines)
         _write(os.path.join(self._directory, "keyring.yaml"), text.encode())
 

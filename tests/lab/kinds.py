@@ -10,6 +10,7 @@ class KekLock:
     role: str = "vm"
     provider: str = "KMS"
     native_id: bool = False     # key id of a Native Key Provider, not a UUID
+    derived: bool = False       # ... from which and the KDK in its backup the key follows
     mac: str = "HMAC-SHA-256"
     known: bool = True          # the keyring holds the key
 
@@ -60,6 +61,7 @@ class Kind:
 _KEK = KekLock()
 _DISK2_KEK = KekLock(role="disk2")
 _NATIVE = KekLock(provider="local", native_id=True)
+_NKP = KekLock(provider="local", native_id=True, derived=True)
 _PHRASE = PhraseLock()
 
 _VSPHERE = Kind("vsphere", "ESXi, provider KMS, AES-256 config key, XTS disk, GPT + ext4",
@@ -92,6 +94,9 @@ KINDS = {kind.name: kind for kind in (
     replace(_VSPHERE, name="vsphere-native", locks=(_NATIVE,),
             summary="provider local with a Native Key Provider's 105-byte key id",
             disks=_vsphere_disk(lock=_NATIVE, mib=32)),
+    replace(_VSPHERE, name="vsphere-nkp", locks=(_NKP,),
+            summary="provider local, key derived (by one hypothesis) from the KDK in its .p12",
+            disks=_vsphere_disk(filesystem="ext2", lock=_NKP, mib=4)),
     replace(_VSPHERE, name="vsphere-multi", vm_name="db01", display_name="db01",
             summary="two disks under two keys, the first in three extents at odd offsets",
             disks=(Disk(mib=32, extra_sectors=7, layout="custom", lock=_KEK),

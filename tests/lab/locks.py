@@ -1,8 +1,8 @@
 """The keys and passphrases of one machine, and data locked under them."""
 import base64
-import struct
 
 import locator
+import nkp
 import seal
 from kinds import KekLock
 
@@ -17,7 +17,7 @@ class Locks:
         self._keyring = keyring
         self._keks = {}
         self._passphrases = {}
-        self.truth = {"passphrase": None, "passphrases": [], "keks": []}
+        self.truth = {"passphrase": None, "passphrases": [], "keks": [], "kdks": []}
 
     def pair(self, lock, text, purpose):
         """`text` locked by `lock`; `purpose` keeps salts and IVs of several pairs apart."""
@@ -30,6 +30,8 @@ class Locks:
 
     def add_kek(self, lock):
         """(locator, key) of a new key of a provider."""
+        if lock.derived:
+            return self._add_derived(lock)
         key = self._seed.bytes(f"kek {lock.role}", 32)
         key_id = (_native_key_id(self._seed) if lock.native_id
                   else str(self._seed.uuid(f"kek id {lock.role}")))
@@ -39,6 +41,19 @@ class Locks:
             name, entry["form"] = self._keyring.add_key(lock.provider, key_id, key)
             entry["file"] = f"keys/{name}"
         self.truth["keks"].append(entry)
+        return locator.Fqid(lock.provider, key_id), key
+
+    def _add_derived(self, lock):
+        """The same for a key that only the backup of its provider gives."""
+        key, kdk = self._seed.bytes(f"kek {lock.role}", 32), self._seed.bytes("kdk", 32)
+        kdk_uuid = self._seed.uuid("native key provider")
+        key_id = nkp.seal(kdk, kdk_uuid, key, self._seed.bytes("native 1", 12)).text()
+        name, phrase = self._keyring.add_backup(lock.provider, kdk_uuid, kdk, self._seed)
+        self.truth["kdks"].append({"provider": lock.provider, "uuid": str(kdk_uuid),
+                                   "hex": kdk.hex(), "file": f"keys/{name}",
+                                   "passphrase": phrase})
+        self.truth["keks"].append({"role": lock.role, "provider": lock.provider, "id": key_id,
+                                   "hex": key.hex(), "file": None, "form": None})
         return locator.Fqid(lock.provider, key_id), key
 
     def _kek(self, lock):
@@ -67,11 +82,6 @@ class Locks:
 
 
 def _native_key_id(seed):
-    """The 105 bytes found in the one public sample of a Native Key Provider's key id."""
-    name = b"AES-256\0"
-    parts = [name, seed.bytes("native 1", 12), seed.bytes("native 2", 16),
-             seed.bytes("native 3", 32), struct.pack("<I", 100000)]
-    data = (b"\x01" + struct.pack("<H", 33) + b"\x02" + struct.pack("<H", 1)
-            + seed.uuid("native key provider").bytes + b"\x01"
-            + b"".join(struct.pack("<H", len(part)) for part in parts) + b"".join(parts))
-    return base64.b64encode(data).decode()
+    """An id of the right form, from which nothing follows."""
+    return nkp.KeyId(seed.uuid("native key provider"), seed.bytes("native 1", 12),
+                     seed.bytes("native 2", 16), seed.bytes("native 3", 32)).text()

@@ -14,6 +14,7 @@ import traceback
 import keyring
 import locator
 import machine
+import nkp
 import reader
 import seal
 import sparse
@@ -91,6 +92,8 @@ def test_kind(kind, work, twice):
     truth = verify.load_truth(made)
     keks = [keyring.load_key(os.path.join(made, kek["file"]))
             for kek in truth["keks"] if kek["file"]]
+    keks += [nkp.derive(bytes.fromhex(kdk["hex"]), kek["id"])
+             for kdk in truth["kdks"] for kek in truth["keks"] if kek["role"] == "vm"]
     phrase_file = os.path.join(made, "keys", "passphrase.txt")
     phrases = [keyring.load_passphrase(phrase_file)] if os.path.exists(phrase_file) else []
     if kind.locks:

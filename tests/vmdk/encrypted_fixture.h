@@ -23,7 +23,10 @@ static inline struct keyring vault_ring(uint8_t byte)
     struct keyring ring = KEYRING_INIT;
     struct secret *key = secret_new(32, &error);
     memset(key->data, byte, key->length);
-    assert_true(keyring_add_key(&ring, "KMS", "key-1", "test", key, &error));
+    assert_true(keyring_add(
+        &ring,
+        &(struct keyring_key){.provider = "KMS", .id = "key-1", .origin = "test", .key = key},
+        &error));
     return ring;
 }
 

@@ -32,7 +32,9 @@ static struct keyring ring_with(const char *provider, const char *id, uint8_t by
     struct keyring ring = KEYRING_INIT;
     struct secret *key = secret_new(32, &error);
     memset(key->data, byte, key->length);
-    assert_true(keyring_add_key(&ring, provider, id, "test", key, &error));
+    assert_true(keyring_add(
+        &ring, &(struct keyring_key){.provider = provider, .id = id, .origin = "test", .key = key},
+        &error));
     return ring;
 }
 

@@ -27,8 +27,12 @@ static struct keyring kek_ring(const char *key)
 {
     struct keyring ring = KEYRING_INIT;
     struct error error = ERROR_INIT;
-    assert_true(keyring_add_key(&ring, "KMS", "a4e7494f-da55-4917-9d90-560c5078866b", "the test",
-                                secret_text(key), &error));
+    assert_true(keyring_add(&ring,
+                            &(struct keyring_key){.provider = "KMS",
+                                                  .id = "a4e7494f-da55-4917-9d90-560c5078866b",
+                                                  .origin = "the test",
+                                                  .key = secret_text(key)},
+                            &error));
     return ring;
 }
 

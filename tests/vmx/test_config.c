@@ -36,8 +36,13 @@ static struct keyring ring_with_kek(void)
 {
     struct keyring ring = KEYRING_INIT;
     struct error error = ERROR_INIT;
-    assert_true(keyring_add_key(&ring, "Lab", "kek-1", "the test",
-                                secret_text("0123456789abcdef0123456789abcdef"), &error));
+    assert_true(
+        keyring_add(&ring,
+                    &(struct keyring_key){.provider = "Lab",
+                                          .id = "kek-1",
+                                          .origin = "the test",
+                                          .key = secret_text("0123456789abcdef0123456789abcdef")},
+                    &error));
     return ring;
 }
 
