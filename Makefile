@@ -37,7 +37,7 @@ library := $(BUILD)/libvmcrypt.a
 programs := $(addprefix $(BUILD)/,$(TOOLS))
 compile = $(CC) $(own_cppflags) $(package_cflags) $(CPPFLAGS) $(own_cflags) $(CFLAGS)
 
-.PHONY: all check check-unit check-e2e check-arm64 check-sanitized bench bench-disk fuzz fuzz-smoke format
+.PHONY: all check check-unit check-e2e check-arm64 check-sanitized bench bench-disk bench-read fuzz fuzz-smoke format
 .PHONY: install clean FORCE check-crash
 .PHONY: lint lint-format lint-shell lint-cppcheck lint-tidy
 .DELETE_ON_ERROR:
@@ -80,7 +80,7 @@ e2e_tests := $(wildcard tests/e2e/*.bats) $(wildcard tests/lab/selftest.py)
 # The NEON kernel, cross-built; skipped without a cross compiler and qemu-user.
 arm64_test := tests/vmdk/xts/check-arm64
 
-check: all $(unit_tests) $(crash_shim)
+check: all $(unit_tests) $(crash_shim) $(BUILD)/tests/bench/bench_read
 	tests/run --build $(BUILD) $(unit_tests) $(arm64_test) $(e2e_tests)
 
 check-unit: $(unit_tests)
@@ -90,7 +90,7 @@ check-arm64:
 	@mkdir -p $(BUILD)
 	tests/run --build $(BUILD) $(arm64_test)
 
-check-e2e: all $(crash_shim)
+check-e2e: all $(crash_shim) $(BUILD)/tests/bench/bench_read
 	tests/run --build $(BUILD) $(e2e_tests)
 
 # A disk that loses what was not synced, to be preloaded; never sanitized. See tests/crash/README.md.
@@ -131,6 +131,14 @@ $(bench_program): $(bench_objects) $(library)
 
 bench: $(bench_program)
 	$(bench_program) $(BENCH_ARGS)
+
+# Reading extents of all kinds, against qemu-img and libvmdk; the end-to-end tests use its reader.
+bench_read := $(BUILD)/tests/bench/bench_read
+$(bench_read): $(BUILD)/tests/bench/bench_read.o $(library)
+	$(CC) $(own_cflags) $(CFLAGS) $(own_ldflags) $(LDFLAGS) -o $@ $^ $(package_libs) $(LDLIBS)
+
+bench-read: all $(bench_read)
+	/usr/bin/python3 tests/bench/bench_read.py --build $(BUILD) $(BENCH_ARGS)
 
 # The copy path against cp and qemu-img, file to file.
 bench-disk: all

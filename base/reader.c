@@ -26,6 +26,11 @@ static uint64_t little_endian(struct reader *r, size_t size)
     return value;
 }
 
+void reader_skip(struct reader *r, size_t length)
+{
+    reader_bytes(r, length);
+}
+
 uint8_t reader_u8(struct reader *r)
 {
     return (uint8_t)little_endian(r, 1);

@@ -23,6 +23,9 @@ struct reader reader_over(const void *data, size_t length);
 /* The next LENGTH bytes in place, or NULL (and failed) when fewer are left. */
 const uint8_t *reader_bytes(struct reader *r, size_t length);
 
+/* Pass over LENGTH bytes. */
+void reader_skip(struct reader *r, size_t length);
+
 uint8_t reader_u8(struct reader *r);
 uint16_t reader_u16(struct reader *r);
 uint32_t reader_u32(struct reader *r);

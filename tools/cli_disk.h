@@ -21,6 +21,9 @@
 #include "vmdk/verify.h"
 
 int cli_disk_info(struct cli *cli);
+int cli_disk_map(struct cli *cli);
+int cli_disk_probe(struct cli *cli);
+int cli_disk_convert(struct cli *cli);
 int cli_disk_decrypt(struct cli *cli);
 int cli_disk_encrypt(struct cli *cli);
 int cli_disk_rekey(struct cli *cli);
@@ -28,8 +31,12 @@ int cli_disk_verify(struct cli *cli);
 
 /* cli_disk.c */
 
-/* --data-unit, --decrypt-zero-units and --allow-outside; false for a bad number. */
+/* The options of all that reads a disk (SOURCE_OPTIONS in vmcrypt-disk.c); false for a bad one. */
 bool cli_disk_options(struct cli *cli, struct disk_options *options, struct error *error);
+
+/* Warn of what was noted while DISK was opened and read; the same for JSON. */
+void cli_disk_tell_notes(struct cli *cli, const struct disk *disk);
+json_t *cli_disk_notes_json(const struct disk *disk);
 
 /* Ends in ".vmdk", in any case. */
 bool cli_is_vmdk_name(const char *path);
@@ -41,6 +48,12 @@ void cli_signatures_print(FILE *to, const struct signatures *s, int indent);
 
 /* One line on standard error, unless -q. */
 void cli_say(const struct cli *cli, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* cli_disk_track.c: "change_tracking" of the disk that D at PATH describes, in JSON, and in text
+ * from that; nothing when it has none. */
+void cli_disk_track(json_t *root, const char *path, const struct descriptor *d,
+                    const struct disk_options *options);
+void cli_disk_track_print(const json_t *root);
 
 /* cli_disk_inplace.c */
 

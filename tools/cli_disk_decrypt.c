@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "tools/cli_disk.h"
 #include "tools/cli_explain.h"
@@ -17,6 +18,13 @@ struct decryption {
     struct disk_job job;
 };
 
+/* As decrypt and as convert call it. */
+static bool is_flat(const char *format)
+{
+    return strcasecmp(format, "vmdk") == 0 || strcasecmp(format, "flat") == 0 ||
+           strcasecmp(format, "monolithicFlat") == 0;
+}
+
 static bool choose_format(struct decryption *d, struct error *error)
 {
     const char *to = cli_value(d->cli, "to");
@@ -24,9 +32,11 @@ static bool choose_format(struct decryption *d, struct error *error)
         return error_set(error, ERROR_USAGE,
                          "a disk image needs a file; it is not written to "
                          "standard output");
-    if (to != NULL && strcmp(to, "raw") != 0 && strcmp(to, "vmdk") != 0)
+    if (to != NULL && strcasecmp(to, "raw") != 0 && !is_flat(to))
         return error_set(error, ERROR_USAGE, "--to takes raw or vmdk");
-    d->to_vmdk = to != NULL ? strcmp(to, "vmdk") == 0 : cli_is_vmdk_name(d->out);
+    d->to_vmdk = to != NULL ? is_flat(to) : cli_is_vmdk_name(d->out);
+    if (d->to_vmdk && to != NULL && !cli_is_vmdk_name(d->out))
+        return error_set(error, ERROR_USAGE, "the name of a flat .vmdk has to end in .vmdk");
     return true;
 }
 
@@ -46,17 +56,19 @@ static bool check_plaintext(struct decryption *d, const struct disk_options *opt
         return true;
     const char *seen =
         d->signatures.count == 0 ? "nothing in it is recognised" : "only weak signs are in it";
+    struct disk_geometry geometry = options->geometry;
+    char layout[GEOMETRY_TEXT];
+    geometry.unit = unit_bytes(options);
+    geometry_print(&geometry, layout);
     if (cli_value(d->cli, "require-proof") != NULL) {
-        error_set(error, ERROR_DAMAGED,
-                  "the plaintext is not confirmed: %s, read with data units of %zu bytes counted "
-                  "from the start of the disk",
-                  seen, unit_bytes(options));
+        error_set(error, ERROR_DAMAGED, "the plaintext is not confirmed: %s, read as %s", seen,
+                  layout);
         return error_in_file(error, d->in);
     }
     log_say(&d->cli->log, LOG_WARN,
             "%s: the plaintext is not confirmed: %s. The disk key is right (its MAC holds); that "
-            "data units have %zu bytes and are counted from the start of the disk is an assumption",
-            cli_printable(d->in), seen, unit_bytes(options));
+            "its data are laid out as %s is an assumption, which disk probe can check",
+            cli_printable(d->in), seen, layout);
     return true;
 }
 
@@ -157,6 +169,8 @@ int cli_disk_decrypt(struct cli *cli)
         report_text(&d);
         status = disk_job_status(&d.job);
     }
+    if (d.disk != NULL)
+        cli_disk_tell_notes(cli, d.disk);
     disk_close(d.disk);
     return status;
 }

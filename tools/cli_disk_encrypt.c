@@ -80,8 +80,11 @@ static bool open_source(struct encryption *e, struct error *error)
     if (!cli_disk_options(e->cli, &options, error))
         return false;
     options.sequential = true;
+    /* A conversion may begin with an encrypted disk; by itself this asks for what is meant. */
+    bool converts = strcmp(e->cli->command->name, "convert") == 0;
+    options.keyring = converts ? &e->cli->ring : NULL;
     e->disk = e->from_vmdk ? disk_open(e->in, &options, error) : disk_open_raw(e->in, error);
-    if (e->disk == NULL || !disk_is_encrypted(e->disk))
+    if (e->disk == NULL || !disk_is_encrypted(e->disk) || converts)
         return e->disk != NULL;
     error_set(error, ERROR_FAILED, "is encrypted already; decrypt it first");
     return error_in_file(error, e->in);
@@ -193,6 +196,8 @@ int cli_disk_encrypt(struct cli *cli)
         status = report(&e);
     crypto_key_free(&e.dek);
     secret_free(e.passphrase);
+    if (e.disk != NULL)
+        cli_disk_tell_notes(cli, e.disk);
     disk_close(e.disk);
     return status;
 }

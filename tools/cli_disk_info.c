@@ -1,12 +1,13 @@
 /* cli_disk_info - vmcrypt-disk info: what a disk is, with or without its extents and keys. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "tools/cli_disk.h"
 #include "tools/cli_explain.h"
 #include "vmdk/disk_key.h"
-#include "vmdk/extent_file.h"
+#include "vmdk/evidence.h"
 
 enum { EXTENTS_SHOWN = 20 };
 
@@ -32,9 +33,10 @@ static json_t *extent_json(const char *path, const struct descriptor_extent *e, 
     json_object_set_new(object, "bytes", sectors_json(e->sectors));
     if (e->file == NULL)
         return object;
-    struct extent_file_facts facts;
+    const struct evidence evidence = {.allow_outside = allow_outside};
+    struct evidence_file facts;
     struct error error = ERROR_INIT;
-    int fd = extent_file_open(path, e->file, allow_outside, &facts, &error);
+    int fd = evidence_open(&evidence, path, e->file, NULL, &facts, &error);
     set_text(object, "file", e->file);
     json_object_set_new(object, "offset", sectors_json(e->offset));
     json_object_set_new(object, "present", json_boolean(fd >= 0));
@@ -46,7 +48,8 @@ static json_t *extent_json(const char *path, const struct descriptor_extent *e, 
     uint64_t needed = (e->offset + e->sectors) * SECTOR_BYTES;
     json_object_set_new(object, "file_bytes", json_integer((json_int_t)facts.size));
     json_object_set_new(object, "allocated_bytes", json_integer((json_int_t)facts.allocated));
-    if (facts.size < needed)
+    bool flat = strcasecmp(e->type, "FLAT") == 0 || strcasecmp(e->type, "VMFS") == 0;
+    if (flat && facts.size < needed)
         set_text(object, "problem", "the file is cut off");
     return object;
 }
@@ -115,6 +118,48 @@ static bool set_encryption(struct cli *cli, json_t *root, const struct descripto
     return fits;
 }
 
+/* Who locks the key of a layer: the first locker that its descriptor names. */
+static void set_locker(json_t *object, const struct descriptor *d)
+{
+    struct error error = ERROR_INIT;
+    struct locator *safe = descriptor_is_encrypted(d) ? disk_key_safe(d, &error) : NULL;
+    const struct locator *locker = safe;
+    while (locker != NULL && locker->child_count > 0)
+        locker = locker->children[0];
+    bool fqid = locker != NULL && locker->type == LOCATOR_FQID;
+    set_text(object, "provider", fqid ? locator_text(locker, LOCATOR_FQID_SERVER) : NULL);
+    set_text(object, "key_id", fqid ? locator_text(locker, LOCATOR_FQID_KEY) : NULL);
+    set_text(object, "locked_by", locker == NULL ? NULL : locator_type_name(locker->type));
+    locator_free(safe);
+}
+
+/* The chain, the top first. */
+static json_t *layers_json(const struct disk *disk)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < disk_layer_count(disk); i++) {
+        struct disk_layer layer = disk_layer_at(disk, i);
+        uint32_t cid = 0, parent;
+        struct error error = ERROR_INIT;
+        char text[16];
+        descriptor_cids(layer.descriptor, &cid, &parent, &error);
+        snprintf(text, sizeof text, "%08" PRIx32, cid);
+        json_t *object = json_object();
+        set_text(object, "file", layer.path);
+        json_object_set_new(object, "size", json_integer((json_int_t)layer.size));
+        set_text(object, "create_type", descriptor_get(layer.descriptor, "createType"));
+        set_text(object, "cid", text);
+        json_object_set_new(object, "missing", json_boolean(layer.missing));
+        json_object_set_new(object, "encrypted", json_boolean(layer.encrypted));
+        set_locker(object, layer.descriptor);
+        set_text(object, "unlocked",
+                 layer.unlocked == NULL ? NULL
+                                        : layer.unlocked->attempts[layer.unlocked->opened].reason);
+        json_array_append_new(all, object);
+    }
+    return all;
+}
+
 /* What the content shows, when it can be read. */
 static void set_content(struct cli *cli, json_t *root, const char *path,
                         struct disk_options *options)
@@ -124,7 +169,7 @@ static void set_content(struct cli *cli, json_t *root, const char *path,
     bool keys = cli->ring.key_count + cli->ring.phrase_count > 0;
     options->keyring = keys ? &cli->ring : NULL;
     struct disk *disk = disk_open(path, options, &error);
-    bool plain = disk != NULL && (!disk_is_encrypted(disk) || disk_unlocked(disk) != NULL);
+    bool plain = disk != NULL && (!disk_is_encrypted(disk) || keys);
     if (plain && signatures_find(disk, &s, &error)) {
         json_object_set_new(root, "signatures", cli_signatures_json(&s));
         json_object_set_new(root, "plaintext_confirmed", json_boolean(signatures_prove(&s)));
@@ -132,6 +177,10 @@ static void set_content(struct cli *cli, json_t *root, const char *path,
         char problem[sizeof error.file + sizeof error.message + 2];
         snprintf(problem, sizeof problem, "%s: %s", error.file, error.message);
         set_text(root, "problem", problem);
+    }
+    if (disk != NULL) {
+        json_object_set_new(root, "layers", layers_json(disk));
+        json_object_set_new(root, "notes", cli_disk_notes_json(disk));
     }
     disk_close(disk);
 }
@@ -174,6 +223,31 @@ static void print_extents(const json_t *extents)
         printf("  … and %zu more (--json shows all)\n", count - EXTENTS_SHOWN);
 }
 
+static void print_layers(const json_t *layers)
+{
+    if (json_array_size(layers) < 2)
+        return;
+    printf("%-14s %zu layers, the newest first\n", "chain", json_array_size(layers));
+    for (size_t i = 0; i < json_array_size(layers); i++) {
+        const json_t *l = json_array_get(layers, i);
+        printf("  %3zu  %s", i, text_of(l, "file"));
+        printf("  %s  CID %s", text_of(l, "create_type"), text_of(l, "cid"));
+        if (json_is_true(json_object_get(l, "encrypted")))
+            printf("  encrypted, locked by %s", text_of(l, "locked_by"));
+        if (json_is_string(json_object_get(l, "key_id"))) {
+            printf(" %s/", text_of(l, "provider"));
+            printf("%s", text_of(l, "key_id"));
+        }
+        printf("%s\n", json_is_true(json_object_get(l, "missing")) ? "  DATA MISSING" : "");
+    }
+}
+
+static void print_notes(const json_t *notes)
+{
+    for (size_t i = 0; i < json_array_size(notes); i++)
+        printf("%-14s %s\n", "note", cli_printable(json_string_value(json_array_get(notes, i))));
+}
+
 static void print_content(const json_t *root)
 {
     const json_t *all = json_object_get(root, "signatures");
@@ -199,7 +273,9 @@ static void print_info(const json_t *root)
     print_line(root, "parent CID", "parent_cid");
     print_line(root, "parent", "parent");
     cli_inplace_print(root);
+    cli_disk_track_print(root);
     print_extents(json_object_get(root, "extents"));
+    print_layers(json_object_get(root, "layers"));
     bool encrypted = json_is_true(json_object_get(root, "encrypted"));
     printf("%-14s %s\n", "encrypted", encrypted ? "yes" : "no");
     print_line(root, "I/O filters", "iofilters");
@@ -214,6 +290,7 @@ static void print_info(const json_t *root)
         printf("%-14s %s\n", "key in hand", text_of(json_array_get(attempts, i), "reason"));
     print_line(root, "key problem", "key_problem");
     print_content(root);
+    print_notes(json_object_get(root, "notes"));
 }
 
 int cli_disk_info(struct cli *cli)
@@ -229,6 +306,7 @@ int cli_disk_info(struct cli *cli)
     json_t *root = json_object();
     set_identity(root, path, d);
     cli_inplace_info(root, path);
+    cli_disk_track(root, path, d, &options);
     json_object_set_new(root, "extents", extents_json(path, d, options.allow_outside));
     bool fits = set_encryption(cli, root, d);
     if (fits)

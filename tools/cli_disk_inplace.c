@@ -171,6 +171,11 @@ static struct inplace *begin(struct conversion *c, struct error *error)
 {
     struct inplace *job = NULL;
     size_t unit = c->disk_options.unit_bytes == 0 ? DEFAULT_UNIT_BYTES : c->disk_options.unit_bytes;
+    if (!geometry_is_default(&c->disk_options.geometry)) {
+        error_set(error, ERROR_USAGE,
+                  "a disk of another --geometry is not converted in place; decrypt a copy");
+        return NULL;
+    }
     if (c->operation != INPLACE_ENCRYPT)
         c->disk_options.keyring = &c->cli->ring;
     struct disk *disk = disk_open(c->path, &c->disk_options, error);

@@ -9,7 +9,7 @@
 
 #include "tools/cli_disk.h"
 #include "vmdk/disk_key.h"
-#include "vmdk/extent_file.h"
+#include "vmdk/evidence.h"
 
 enum { NEW_FILE_MODE = 0600 };
 
@@ -436,6 +436,16 @@ static struct descriptor *clone(const struct descriptor *d, struct error *error)
     return copy;
 }
 
+/* What was read through its parents has none any more. */
+static bool stand_alone(struct descriptor *d, struct error *error)
+{
+    if (descriptor_get(d, "parentCID") == NULL)
+        return true;
+    descriptor_unset(d, "parentFileNameHint");
+    descriptor_unset(d, "isNativeSnapshot");
+    return descriptor_set(d, "parentCID", "ffffffff", error);
+}
+
 struct descriptor *disk_output_describe(const struct disk_output *out, const struct disk *source,
                                         bool keep, const char *create_type, const char *extent_type,
                                         struct error *error)
@@ -451,7 +461,7 @@ struct descriptor *disk_output_describe(const struct disk_output *out, const str
     bool ok = (type != NULL && name != NULL) || error_memory(error);
     ok = ok && descriptor_set_extents(d, &extent, 1, error) &&
          descriptor_set(d, "createType", create_type, error) && disk_key_strip(d, error) &&
-         descriptor_renew_cid(d, error);
+         descriptor_renew_cid(d, error) && stand_alone(d, error);
     descriptor_unset(d, "changeTrackPath");
     free(type);
     free(name);

@@ -143,6 +143,10 @@ static int compare(struct cli *cli)
     struct disk *plain = cipher == NULL ? NULL : open_disk(cli, c.plain, false, &error);
     bool ok = plain != NULL && compare_disks(&c, cipher, plain, &error);
     int status = ok ? report_comparison(&c, disk_size(cipher)) : cli_fail(cli, &error);
+    if (plain != NULL) {
+        cli_disk_tell_notes(cli, cipher);
+        cli_disk_tell_notes(cli, plain);
+    }
     disk_close(plain);
     disk_close(cipher);
     return status;

@@ -1,10 +1,21 @@
 /* vmcrypt-disk - look into, decrypt, encrypt and rekey virtual disks. */
 #include "tools/cli_disk.h"
 
+/* How the disk that is read is found and decrypted. */
+#define SOURCE_OPTIONS                                                                             \
+    {"data-unit", 0, "BYTES", "data unit of the encryption: 512 (default) or 4096"},               \
+        {"geometry", 0, "TEXT|FILE", "how data are encrypted, as disk probe found it"},            \
+        {"decrypt-zero-units", 0, NULL,                                                            \
+         "decrypt units of zeros too, which count as never written"},                              \
+        {"allow-outside", 0, NULL, "read files that lie outside the descriptor's directory"},      \
+        {"search", 0, "DIR", "look for extents and parents in DIR, too; can be given again"},      \
+        {"ignore-cid", 0, NULL, "read a parent that was changed since the snapshot"},              \
+    {                                                                                              \
+        "missing-delta", 0, "parent", "take a delta whose data are gone for empty"                 \
+    }
+
 static const struct cli_option info_options[] = {
-    {"data-unit", 0, "BYTES", "data unit of the encryption: 512 (default) or 4096"},
-    {"decrypt-zero-units", 0, NULL, "decrypt units of zeros too, which count as never written"},
-    {"allow-outside", 0, NULL, "read extents that lie outside the descriptor's directory"},
+    SOURCE_OPTIONS,
 };
 
 static const struct cli_option decrypt_options[] = {
@@ -13,12 +24,29 @@ static const struct cli_option decrypt_options[] = {
     {"force", 'f', NULL, "replace OUT when it exists; in place: see the manual"},
     {"segment", 0, "KIB", "in place: make sure of so much at a time (default: 16384)"},
     {"require-proof", 0, NULL, "fail when nothing in the plaintext confirms it"},
-    {"data-unit", 0, "BYTES", "data unit of the encryption: 512 (default) or 4096"},
-    {"decrypt-zero-units", 0, NULL, "decrypt units of zeros too, which count as never written"},
-    {"allow-outside", 0, NULL, "read extents that lie outside the descriptor's directory"},
+    SOURCE_OPTIONS,
     {"shard", 0, "I/N", "write the I-th of N parts only, into the same unfinished file"},
     {"range", 0, "OFFSET:LENGTH", "write this part only (multiples of 1M)"},
     {"finish", 0, NULL, "all parts are written: check that, and name the result"},
+};
+
+static const struct cli_option map_options[] = {SOURCE_OPTIONS};
+
+static const struct cli_option probe_options[] = {
+    {"write", 0, "FILE", "write what was found to FILE, for --geometry"},
+    {"force", 'f', NULL, "replace FILE when it exists"},
+    {"allow-outside", 0, NULL, "read files that lie outside the descriptor's directory"},
+    {"search", 0, "DIR", "look for extents in DIR, too; can be given again"},
+};
+
+static const struct cli_option convert_options[] = {
+    {"to", 0, "FORMAT", "raw, flat, sparse (monolithicSparse) or stream (streamOptimized)"},
+    {"level", 0, "N", "how hard to deflate a stream: 1 (fast) to 9"},
+    {"kek", 0, "PROVIDER/ID", "with --to flat: encrypt under a new key, locked with this one"},
+    {"mac", 0, "NAME", "of the new key: HMAC-SHA-256 (default), HMAC-SHA-1 or HMAC-SHA-1-128"},
+    {"force", 'f', NULL, "replace OUT when it exists"},
+    {"require-proof", 0, NULL, "raw, flat: fail when nothing in the plaintext confirms it"},
+    SOURCE_OPTIONS,
 };
 
 static const struct cli_option encrypt_options[] = {
@@ -29,10 +57,10 @@ static const struct cli_option encrypt_options[] = {
     {"from", 0, "FORMAT", "raw or vmdk (default: vmdk when IN ends in .vmdk)"},
     {"force", 'f', NULL, "replace OUT when it exists; in place: see the manual"},
     {"segment", 0, "KIB", "in place: make sure of so much at a time (default: 16384)"},
-    {"allow-outside", 0, NULL, "read extents that lie outside the descriptor's directory"},
     {"shard", 0, "I/N", "write the I-th of N parts only, into the same unfinished file"},
     {"range", 0, "OFFSET:LENGTH", "write this part only (multiples of 1M)"},
     {"finish", 0, NULL, "all parts are written: check that, and name the result"},
+    SOURCE_OPTIONS,
 };
 
 static const struct cli_option rekey_options[] = {
@@ -54,9 +82,7 @@ static const struct cli_option verify_options[] = {
     {"cipher", 0, NULL, "look at one disk: where does it not look encrypted"},
     {"threads", 0, "N", "work with N threads (default: one for each CPU, at most 16)"},
     {"rate-limit", 0, "BYTES", "read at most so much in a second (500K, 80M, 1G)"},
-    {"data-unit", 0, "BYTES", "data unit of the encryption: 512 (default) or 4096"},
-    {"decrypt-zero-units", 0, NULL, "decrypt units of zeros too, which count as never written"},
-    {"allow-outside", 0, NULL, "read extents that lie outside the descriptor's directory"},
+    SOURCE_OPTIONS,
 };
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])
@@ -64,9 +90,16 @@ static const struct cli_option verify_options[] = {
 static const struct cli_command commands[] = {
     {"info", "DISK.vmdk", "Show what a disk is: extents, keys, and what its content tells",
      info_options, COUNT(info_options), NULL, true, true, 1, 1, cli_disk_info},
+    {"map", "DISK.vmdk", "List what is stored where: layer, file, offset, holes", map_options,
+     COUNT(map_options), NULL, false, true, 1, 1, cli_disk_map},
+    {"probe", "DISK.vmdk | FILE", "Find out how the data are encrypted: units and their numbers",
+     probe_options, COUNT(probe_options), NULL, true, true, 1, 1, cli_disk_probe},
     {"decrypt", "IN.vmdk OUT | --in-place DISK.vmdk",
      "Write the plain disk as a raw image or as a flat .vmdk", decrypt_options,
      COUNT(decrypt_options), &cli_copy_options, true, true, 1, 2, cli_disk_decrypt},
+    {"convert", "--to FORMAT IN.vmdk OUT",
+     "Write the whole disk, snapshots and all, as one file of another kind", convert_options,
+     COUNT(convert_options), &cli_copy_options, true, true, 2, 2, cli_disk_convert},
     {"encrypt", "IN OUT.vmdk | --in-place DISK.vmdk",
      "Encrypt a raw image or flat .vmdk under a new key of its own", encrypt_options,
      COUNT(encrypt_options), &cli_copy_options, true, true, 1, 2, cli_disk_encrypt},

@@ -11,7 +11,7 @@
 #include "vmdk/descriptor.h"
 #include "vmdk/disk.h"
 #include "vmdk/disk_key.h"
-#include "vmdk/extent_file.h"
+#include "vmdk/evidence.h"
 #include "vmdk/signature.h"
 
 /* A name for the disk in OUT that no other disk has: "web.vmdk", "web-2.vmdk" … */
@@ -121,8 +121,9 @@ static bool write_disk(struct recovery *r, const struct disk *disk, const char *
  * lie in the VM's directory unless the user allows others. */
 static char *source_path(const struct recovery *r, const char *file, struct error *error)
 {
-    struct extent_file_facts facts;
-    int fd = extent_file_open(r->vmx, file, r->options->allow_outside, &facts, error);
+    const struct evidence evidence = {.allow_outside = r->options->allow_outside};
+    struct evidence_file facts;
+    int fd = evidence_open(&evidence, r->vmx, file, NULL, &facts, error);
     if (fd < 0)
         return NULL;
     close(fd);
@@ -130,6 +131,13 @@ static char *source_path(const struct recovery *r, const char *file, struct erro
     if (path == NULL)
         error_memory(error);
     return path;
+}
+
+static void tell_notes(const struct recovery *r, const struct disk *disk)
+{
+    struct notes *notes = disk == NULL ? NULL : disk_notes(disk);
+    for (size_t i = 0; notes != NULL && i < notes_count(notes); i++)
+        log_say(r->options->log, LOG_WARN, "%s", notes_at(notes, i));
 }
 
 static bool try_disk(struct recovery *r, const char *device, const char *file, json_t *entry,
@@ -175,6 +183,7 @@ static bool try_disk(struct recovery *r, const char *device, const char *file, j
         snprintf(setting, sizeof setting, "%.64s.fileName", device);
         ok = dict_set(r->plain, setting, name, error);
     }
+    tell_notes(r, disk);
     disk_close(disk);
     free(name);
     free(source);

@@ -38,9 +38,15 @@ struct descriptor;
 /* Parse LENGTH bytes. A text without the "# Disk DescriptorFile" mark or with a malformed extent
  * line is ERROR_DAMAGED with its line number. */
 struct descriptor *descriptor_parse(const char *text, size_t length, struct error *error);
-/* Read and parse; a file that is no descriptor but a known container (KDMV, COWD, seSparse) is
- * refused by that name (ERROR_FAILED). */
+/* Read and parse: a descriptor, the one inside of a hosted sparse extent, or one made up for a
+ * sparse extent that has none. */
 struct descriptor *descriptor_load(const char *path, struct error *error);
+/* The same of an open file; PATH is for messages. */
+struct descriptor *descriptor_load_from(int fd, const char *path, struct error *error);
+/* It came out of its extent: the name that it gives that file does not count. */
+bool descriptor_is_embedded(const struct descriptor *d);
+/* There was none; what it says is only what the extent says. */
+bool descriptor_is_made_up(const struct descriptor *d);
 bool descriptor_write(const struct descriptor *d, struct buffer *out);
 void descriptor_free(struct descriptor *d);
 

@@ -42,6 +42,8 @@ struct descriptor {
     struct descriptor_line *lines;
     size_t extent_count, extent_capacity;
     struct descriptor_extent *extents;
+    bool embedded; /* it was inside of its extent */
+    bool made_up;  /* for an extent that has none */
 };
 
 /* descriptor.c */

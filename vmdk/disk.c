@@ -1,172 +1,138 @@
-/* disk - see disk.h: opening, with all checks before the first read. */
-#include "vmdk/disk_private.h"
-
+/* disk - see disk.h: the chain of layers, from the snapshot to its base. */
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
-#include "vmdk/disk_key.h"
-#include "vmdk/extent_file.h"
+#include "vmdk/disk_private.h"
 #include "vmdk/inplace.h"
 
-enum { DEFAULT_UNIT_BYTES = 512 };
-
-static bool is_one_of(const char *text, const char *const *names, size_t count)
+/* The disk outlives its options. */
+static bool copy_evidence(struct disk *disk, const char *path, const struct disk_options *options,
+                          struct error *error)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (strcasecmp(text, names[i]) == 0)
-            return true;
-    }
-    return false;
+    bool ok = true;
+    disk->root = file_beside(path, ".");
+    disk->search = calloc(options->search_count + 1, sizeof *disk->search);
+    ok = disk->root != NULL && disk->search != NULL;
+    for (size_t i = 0; ok && i < options->search_count; i++)
+        ok = (disk->search[i] = strdup(options->search[i])) != NULL;
+    disk->evidence = (struct evidence){
+        .allow_outside = options->allow_outside,
+        .root = disk->root,
+        .search_count = ok ? options->search_count : 0,
+        .search = (const char *const *)disk->search,
+    };
+    return ok || error_memory(error);
 }
 
-/* The kinds of disk whose extents are all flat; "custom" may mix, its extents are looked at. */
-static bool check_type(const struct descriptor *d, struct error *error)
+static bool add_layer(struct disk *disk, struct layer *layer, struct error *error)
 {
-    static const char *const TYPES[] = {
-        "monolithicFlat",   "twoGbMaxExtentFlat",   "2GbMaxExtentFlat", "vmfs",
-        "vmfsPreallocated", "vmfsEagerZeroedThick", "vmfsThin",         "custom"};
-    const char *type = descriptor_get(d, "createType");
-    return type == NULL || is_one_of(type, TYPES, sizeof TYPES / sizeof TYPES[0]) ||
-           error_set(error, ERROR_FAILED,
-                     "a disk of type \"%.64s\"; this version reads flat extents only", type);
-}
-
-static bool check_parent(const struct descriptor *d, struct error *error)
-{
-    uint32_t cid, parent;
-    if (!descriptor_cids(d, &cid, &parent, error))
+    if (layer == NULL)
         return false;
-    if (parent == DESCRIPTOR_NO_PARENT)
-        return true;
-    const char *hint = descriptor_get(d, "parentFileNameHint");
-    return error_set(error, ERROR_FAILED,
-                     "a snapshot delta on top of \"%.255s\" (parent CID %08" PRIx32
-                     "); this version reads base disks only",
-                     hint == NULL ? "a disk it does not name" : hint, parent);
-}
-
-/* Only this disk's own extent file was renamed along with the descriptor, or not: tell, but do
- * not guess. */
-static void hint_at_renamed(const struct disk *disk, const char *path, const char *file,
-                            struct error *error)
-{
-    char *extent = file_beside(path, file);
-    const char *name = file_name(path);
-    size_t stem = strlen(name);
-    if (stem > 5 && strcasecmp(name + stem - 5, ".vmdk") == 0)
-        stem -= 5;
-    char *beside = NULL, *candidate = NULL;
-    if (asprintf(&beside, "%.*s-flat.vmdk", (int)stem, name) < 0)
-        beside = NULL;
-    if (beside != NULL)
-        candidate = file_beside(path, beside);
-    if (descriptor_extent_count(disk->descriptor) == 1 && extent != NULL && candidate != NULL &&
-        !file_exists(extent) && file_exists(candidate)) {
-        error_set(error, ERROR_DAMAGED,
-                  "this extent of the disk is missing; %.255s lies beside: rename it or fix the "
-                  "descriptor",
-                  beside);
-        error_in_file(error, extent);
-    }
-    free(extent);
-    free(beside);
-    free(candidate);
-}
-
-static bool check_extent_kind(const struct descriptor_extent *from, struct error *error)
-{
-    static const char *const TYPES[] = {"FLAT", "VMFS", "ZERO"};
-    if (!is_one_of(from->type, TYPES, sizeof TYPES / sizeof TYPES[0]))
-        return error_set(error, ERROR_FAILED,
-                         "an extent of type \"%.32s\"; this version reads flat extents only",
-                         from->type);
-    if (from->access == EXTENT_NOACCESS)
-        return error_set(error, ERROR_FAILED,
-                         "the descriptor denies access to an extent (NOACCESS)");
-    return true;
-}
-
-static bool add_flat(struct disk *disk, const char *path, const struct descriptor_extent *from,
-                     struct extent *e, struct error *error)
-{
-    e->ops = &extent_flat;
-    e->pool = disk->pool;
-    e->offset = from->offset * SECTOR_BYTES;
-    if (!extent_pool_add(disk->pool, from->file, &e->file, error)) {
-        if (error->code == ERROR_DAMAGED)
-            hint_at_renamed(disk, path, from->file, error);
-        return false;
-    }
-    /* Both terms fit 63 bits, their sum 64. */
-    uint64_t needed = e->offset + e->length, size = extent_pool_size(disk->pool, e->file);
-    if (size < needed) {
-        error_set(error, ERROR_DAMAGED,
-                  "this extent is cut off: %" PRIu64 " bytes are needed, it has %" PRIu64, needed,
-                  size);
-        return error_in_file(error, extent_pool_path(disk->pool, e->file));
-    }
-    return true;
-}
-
-static bool add_extents(struct disk *disk, const char *path, struct error *error)
-{
-    size_t count = descriptor_extent_count(disk->descriptor);
-    if (!descriptor_size(disk->descriptor, &disk->size))
-        return error_set(error, ERROR_DAMAGED, "the sum of the extents is too large for any disk");
-    if (disk->size == 0)
-        return error_set(error, ERROR_DAMAGED, "a disk without any sectors");
-    disk->extents = calloc(count, sizeof *disk->extents);
-    if (disk->extents == NULL)
+    struct layer **grown = realloc(disk->layers, (disk->layer_count + 1) * sizeof(struct layer *));
+    if (grown == NULL) {
+        layer_close(layer);
         return error_memory(error);
-    uint64_t start = 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct descriptor_extent *from = descriptor_extent_at(disk->descriptor, i);
-        if (!check_extent_kind(from, error))
-            return false;
-        if (from->sectors == 0)
-            continue;
-        struct extent *e = &disk->extents[disk->extent_count];
-        *e = (struct extent){
-            .ops = &extent_zero, .start = start, .length = from->sectors * SECTOR_BYTES};
-        if (strcasecmp(from->type, "ZERO") != 0 && !add_flat(disk, path, from, e, error))
-            return false;
-        disk->extent_count++;
-        start += e->length;
     }
+    disk->layers = grown;
+    disk->layers[disk->layer_count++] = layer;
     return true;
 }
 
-static bool unlock(struct disk *disk, const struct disk_options *options, struct error *error)
+/* The parent that CHILD names, be it by an absolute path of the host it comes from. */
+static struct descriptor *find_parent(struct disk *disk, const struct layer *child, char **path,
+                                      struct error *error)
 {
-    size_t unit = options->unit_bytes == 0 ? DEFAULT_UNIT_BYTES : options->unit_bytes;
-    if (disk->size % unit != 0)
-        return error_set(error, ERROR_FAILED,
-                         "the disk of %" PRIu64 " bytes is no multiple of a data unit of %zu",
-                         disk->size, unit);
-    struct crypto_key dek;
-    disk->safe = disk_key_safe(disk->descriptor, error);
-    if (disk->safe == NULL)
-        return false;
-    if (!disk_key_unlock(disk->safe, options->keyring, &dek, &disk->result, error)) {
-        keysafe_result_free(&disk->result);
-        return false;
+    const char *hint = descriptor_get(child->descriptor, "parentFileNameHint");
+    struct evidence_file file;
+    if (hint == NULL || hint[0] == '\0') {
+        error_set(error, ERROR_DAMAGED, "a snapshot delta that does not name its parent");
+        error_in_file(error, child->path);
+        return NULL;
     }
-    disk->unlocked = true;
-    disk->xts = xts_new(dek.key, unit, error);
-    crypto_key_free(&dek);
-    /* The text holds the key; who opened the disk needs how it was unlocked, not with what. */
-    buffer_free(&disk->result.plain);
-    return disk->xts != NULL;
+    int fd = evidence_open(&disk->evidence, child->path, hint, path, &file, error);
+    if (fd < 0) {
+        /* It may have been moved along with its child. */
+        struct error moved = ERROR_INIT;
+        if (strchr(hint, '/') != NULL)
+            fd = evidence_open(&disk->evidence, child->path, file_name(hint), path, &file, &moved);
+        if (fd < 0) {
+            error_prefix(error, "the parent \"%.200s\" of %.200s", hint, file_name(child->path));
+            return NULL;
+        }
+        error_clear(error);
+    }
+    for (size_t i = 0; i < disk->layer_count; i++)
+        if (disk->files[i].device == file.device && disk->files[i].inode == file.inode) {
+            error_set(error, ERROR_DAMAGED, "a chain that leads back to itself");
+            error_in_file(error, child->path);
+            close(fd);
+            return NULL;
+        }
+    disk->files[disk->layer_count] = file;
+    struct descriptor *d = descriptor_load_from(fd, *path, error);
+    close(fd);
+    return d;
+}
+
+static bool check_parent(const struct disk *disk, const struct layer *child,
+                         const struct descriptor *parent, const char *path,
+                         const struct disk_options *options, struct error *error)
+{
+    uint32_t cid, wanted, own, above;
+    (void)disk;
+    if (!descriptor_cids(child->descriptor, &own, &wanted, error))
+        return error_in_file(error, child->path);
+    if (!descriptor_cids(parent, &cid, &above, error))
+        return error_in_file(error, path);
+    if (cid == wanted)
+        return true;
+    if (options->ignore_cid) {
+        notes_add(disk->notes, path,
+                  "its CID is %08" PRIx32 ", but its child expects %08" PRIx32
+                  ": it was changed since, or is another disk; read all the same, as was asked",
+                  cid, wanted);
+        return true;
+    }
+    error_set(error, ERROR_DAMAGED,
+              "its CID is %08" PRIx32 ", but its child %.200s expects %08" PRIx32
+              ": it was changed since the snapshot, or is another disk; --ignore-cid reads it all "
+              "the same",
+              cid, file_name(child->path), wanted);
+    return error_in_file(error, path);
+}
+
+/* The layers below the first, down to the base. */
+static bool add_parents(struct disk *disk, const struct layer_context *context, struct error *error)
+{
+    const struct layer *child = disk->layers[0];
+    bool ok = true;
+    while (ok && child->delta && !context->options->top_only) {
+        char *path = NULL;
+        if (disk->layer_count == DISK_LAYERS_MAX) {
+            error_set(error, ERROR_DAMAGED, "a chain of more than %d layers", DISK_LAYERS_MAX);
+            return error_in_file(error, child->path);
+        }
+        struct descriptor *d = find_parent(disk, child, &path, error);
+        ok = d != NULL && inplace_check(path, d, error) &&
+             check_parent(disk, child, d, path, context->options, error);
+        if (ok)
+            ok = add_layer(disk, layer_open(d, path, context, error), error);
+        else
+            descriptor_free(d);
+        free(path);
+        if (ok)
+            child = disk->layers[disk->layer_count - 1];
+    }
+    return ok;
 }
 
 /* Takes over D. */
-static struct disk *open_described(struct descriptor *d, const char *path,
-                                   const struct disk_options *options, struct error *error)
+static struct disk *open_chain(struct descriptor *d, const char *path,
+                               const struct disk_options *options, struct error *error)
 {
     struct disk *disk = calloc(1, sizeof *disk);
     if (disk == NULL) {
@@ -174,22 +140,30 @@ static struct disk *open_described(struct descriptor *d, const char *path,
         error_memory(error);
         return NULL;
     }
-    disk->descriptor = d;
-    disk->encrypted = descriptor_is_encrypted(d);
-    disk->decrypt_zero_units = options->decrypt_zero_units;
-    bool ok = check_parent(d, error) && check_type(d, error);
-    if (ok) {
-        disk->pool = extent_pool_new(path, options->allow_outside, options->sequential, error);
-        ok = disk->pool != NULL && add_extents(disk, path, error);
-    }
-    if (ok && disk->encrypted && !options->raw_ciphertext) {
-        disk->closed = options->keyring == NULL;
-        ok = disk->closed || unlock(disk, options, error);
+    struct stat st;
+    disk->notes = notes_new();
+    disk->cache = meta_cache_new(error);
+    bool ok = disk->notes != NULL && disk->cache != NULL;
+    ok = (ok || error_memory(error)) && copy_evidence(disk, path, options, error);
+    struct layer_context context = {options, &disk->evidence, disk->cache, disk->notes};
+    if (ok && stat(path, &st) == 0)
+        disk->files[0] = (struct evidence_file){.device = st.st_dev, .inode = st.st_ino};
+    if (ok && descriptor_is_made_up(d))
+        notes_add(disk->notes, path,
+                  "a bare extent, opened without the descriptor that names it: what it does not "
+                  "hold reads as zeros, though a parent may have it");
+    if (ok)
+        ok = add_layer(disk, layer_open(d, path, &context, error), error);
+    else
+        descriptor_free(d);
+    ok = ok && add_parents(disk, &context, error);
+    if (ok && disk->layer_count > 1) {
+        disk->map = chain_map_new(disk->layers, disk->layer_count, error);
+        ok = disk->map != NULL;
     }
     if (!ok) {
-        error_in_file(error, path);
         disk_close(disk);
-        disk = NULL;
+        return NULL;
     }
     return disk;
 }
@@ -201,63 +175,96 @@ struct disk *disk_open(const char *path, const struct disk_options *options, str
         descriptor_free(d);
         d = NULL;
     }
-    return d == NULL ? NULL : open_described(d, path, options, error);
+    return d == NULL ? NULL : open_chain(d, path, options, error);
 }
 
 struct disk *disk_open_raw(const char *path, struct error *error)
 {
-    struct extent_file_facts facts;
+    const struct evidence anywhere = {.allow_outside = true};
     const struct disk_options options = {.allow_outside = true, .sequential = true};
-    int fd = extent_file_open(path, file_name(path), true, &facts, error);
+    struct evidence_file file;
+    int fd = evidence_open(&anywhere, path, file_name(path), NULL, &file, error);
     if (fd < 0)
         return NULL;
     close(fd);
-    if (facts.size % SECTOR_BYTES != 0) {
+    if (file.size % SECTOR_BYTES != 0) {
         error_set(error, ERROR_DAMAGED,
-                  "%" PRIu64 " bytes are no whole sectors of %d; no disk image", facts.size,
+                  "%" PRIu64 " bytes are no whole sectors of %d; no disk image", file.size,
                   SECTOR_BYTES);
         error_in_file(error, path);
         return NULL;
     }
-    struct descriptor *d = descriptor_new_flat(file_name(path), facts.size, NULL, error);
-    return d == NULL ? NULL : open_described(d, path, &options, error);
+    struct descriptor *d = descriptor_new_flat(file_name(path), file.size, NULL, error);
+    return d == NULL ? NULL : open_chain(d, path, &options, error);
 }
 
 void disk_close(struct disk *disk)
 {
     if (disk == NULL)
         return;
-    if (disk->unlocked)
-        keysafe_result_free(&disk->result);
-    locator_free(disk->safe);
-    xts_free(disk->xts);
-    extent_pool_free(disk->pool);
-    free(disk->extents);
-    descriptor_free(disk->descriptor);
+    chain_map_free(disk->map);
+    for (size_t i = 0; i < disk->layer_count; i++)
+        layer_close(disk->layers[i]);
+    free(disk->layers);
+    meta_cache_free(disk->cache);
+    notes_free(disk->notes);
+    for (size_t i = 0; disk->search != NULL && i < disk->evidence.search_count; i++)
+        free(disk->search[i]);
+    free(disk->search);
+    free(disk->root);
     free(disk);
 }
 
 uint64_t disk_size(const struct disk *disk)
 {
-    return disk->size;
+    return disk->layers[0]->size;
 }
 
 const struct descriptor *disk_descriptor(const struct disk *disk)
 {
-    return disk->descriptor;
+    return disk->layers[0]->descriptor;
 }
 
 bool disk_is_encrypted(const struct disk *disk)
 {
-    return disk->encrypted;
+    for (size_t i = 0; i < disk->layer_count; i++)
+        if (disk->layers[i]->encrypted)
+            return true;
+    return false;
 }
 
 bool disk_key_is_weak(const struct disk *disk)
 {
-    return disk->xts != NULL && xts_weak_key(disk->xts);
+    for (size_t i = 0; i < disk->layer_count; i++)
+        if (disk->layers[i]->xts != NULL && xts_weak_key(disk->layers[i]->xts))
+            return true;
+    return false;
 }
 
 const struct keysafe_result *disk_unlocked(const struct disk *disk)
 {
-    return disk->unlocked ? &disk->result : NULL;
+    return disk_layer_at(disk, 0).unlocked;
+}
+
+size_t disk_layer_count(const struct disk *disk)
+{
+    return disk->layer_count;
+}
+
+struct disk_layer disk_layer_at(const struct disk *disk, size_t i)
+{
+    const struct layer *layer = disk->layers[i];
+    return (struct disk_layer){
+        .path = layer->path,
+        .descriptor = layer->descriptor,
+        .size = layer->size,
+        .encrypted = layer->encrypted,
+        .missing = layer->missing,
+        .unlocked = layer->unlocked ? &layer->result : NULL,
+    };
+}
+
+struct notes *disk_notes(const struct disk *disk)
+{
+    return disk->notes;
 }

@@ -1,46 +1,23 @@
-/* disk_private - insides shared by disk*.c only. */
+/* disk_private - insides shared by disk*.c and who tells one disk from another. */
 #ifndef VMCRYPT_VMDK_DISK_PRIVATE_H
 #define VMCRYPT_VMDK_DISK_PRIVATE_H
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
-#include "base/error.h"
+#include "vmdk/chain_map.h"
 #include "vmdk/disk.h"
-#include "vmdk/extent.h"
-#include "vmdk/xts/xts.h"
+#include "vmdk/layer.h"
 
 struct disk {
-    struct descriptor *descriptor;
-    struct extent_pool *pool;
-    size_t extent_count;
-    struct extent *extents; /* in order, none of them empty */
-    uint64_t size;
-    bool encrypted;
-    bool unlocked; /* RESULT is filled */
-    bool closed;   /* encrypted, without a key, and the ciphertext was not asked for */
-    bool decrypt_zero_units;
-    struct locator *safe; /* encryptionKeys; NULL unless a key was looked for */
-    struct keysafe_result result;
-    struct xts *xts; /* NULL: what is stored is handed out */
+    size_t layer_count;
+    struct layer **layers; /* the top first; at least one */
+    struct chain_map *map; /* NULL for a single layer */
+    struct meta_cache *cache;
+    struct notes *notes;
+    struct evidence evidence; /* points to ROOT and SEARCH */
+    char *root;
+    char **search;
+    struct evidence_file files[DISK_LAYERS_MAX]; /* of the descriptors, to find loops */
 };
-
-/* disk_read.c: the stored bytes, across extents. OFFSET and LENGTH are inside the disk. */
-bool stored_read(const struct disk *disk, uint64_t offset, uint8_t *data, size_t length,
-                 struct error *error);
-bool stored_run_at(const struct disk *disk, uint64_t offset, enum disk_run *run, uint64_t *length,
-                   struct error *error);
-/* The extent that holds OFFSET. */
-const struct extent *stored_extent(const struct disk *disk, uint64_t offset);
-
-/* disk_crypt.c: the same, decrypted. */
-bool crypt_read(const struct disk *disk, uint64_t offset, uint8_t *data, size_t length,
-                struct error *error);
-bool crypt_run_at(const struct disk *disk, uint64_t offset, enum disk_run *run, uint64_t *length,
-                  struct error *error);
-/* Decrypt in place whole units that were read as they are stored. */
-bool crypt_units(const struct disk *disk, uint64_t offset, uint8_t *data, size_t length,
-                 struct error *error);
 
 #endif

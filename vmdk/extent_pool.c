@@ -8,12 +8,11 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "vmdk/extent_file.h"
 
 struct pool_file {
     char *name;
     char *path;
-    struct extent_file_facts facts;
+    struct evidence_file facts;
     int fd;        /* -1 while closed */
     size_t users;  /* of FD */
     uint64_t used; /* when it was taken last */
@@ -21,7 +20,7 @@ struct pool_file {
 
 struct extent_pool {
     char *descriptor;
-    bool allow_outside;
+    const struct evidence *evidence;
     bool sequential;
     pthread_mutex_t lock;
     uint64_t clock;
@@ -31,15 +30,15 @@ struct extent_pool {
     struct pool_file *files;
 };
 
-struct extent_pool *extent_pool_new(const char *descriptor, bool allow_outside, bool sequential,
-                                    struct error *error)
+struct extent_pool *extent_pool_new(const char *descriptor, const struct evidence *evidence,
+                                    bool sequential, struct error *error)
 {
     struct extent_pool *pool = calloc(1, sizeof *pool);
     if (pool == NULL) {
         error_memory(error);
         return NULL;
     }
-    pool->allow_outside = allow_outside;
+    pool->evidence = evidence;
     pool->sequential = sequential;
     pthread_mutex_init(&pool->lock, NULL);
     pool->descriptor = strdup(descriptor);
@@ -96,10 +95,10 @@ static bool keep_open(struct extent_pool *pool, size_t i, int fd)
     return true;
 }
 
-static int open_file(const struct extent_pool *pool, const char *name,
-                     struct extent_file_facts *facts, struct error *error)
+static int open_file(const struct extent_pool *pool, const char *name, char **path,
+                     struct evidence_file *facts, struct error *error)
 {
-    int fd = extent_file_open(pool->descriptor, name, pool->allow_outside, facts, error);
+    int fd = evidence_open(pool->evidence, pool->descriptor, name, path, facts, error);
     if (fd >= 0 && pool->sequential)
         posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     return fd;
@@ -116,11 +115,11 @@ static bool add_file(struct extent_pool *pool, const char *name, struct error *e
         pool->capacity = wanted;
     }
     struct pool_file file = {.name = strdup(name), .fd = -1};
-    file.path = file_beside(pool->descriptor, name);
     int fd = -1;
-    bool ok = (file.name != NULL && file.path != NULL) || error_memory(error);
-    if (ok)
-        fd = open_file(pool, name, &file.facts, error);
+    if (file.name != NULL)
+        fd = open_file(pool, name, &file.path, &file.facts, error);
+    else
+        error_memory(error);
     if (fd < 0) {
         free(file.name);
         free(file.path);
@@ -154,8 +153,8 @@ uint64_t extent_pool_size(const struct extent_pool *pool, size_t i)
 static int open_again(struct extent_pool *pool, size_t i, struct error *error)
 {
     const struct pool_file *file = &pool->files[i];
-    struct extent_file_facts now;
-    int fd = open_file(pool, file->name, &now, error);
+    struct evidence_file now;
+    int fd = open_file(pool, file->name, NULL, &now, error);
     if (fd >= 0 && (now.device != file->facts.device || now.inode != file->facts.inode)) {
         error_set(error, ERROR_FAILED, "is not the file any more that was opened at first");
         error_in_file(error, file->path);
@@ -192,4 +191,15 @@ void extent_pool_give(struct extent_pool *pool, size_t i, int fd)
     else
         close(fd);
     pthread_mutex_unlock(&pool->lock);
+}
+
+bool extent_pool_read(struct extent_pool *pool, size_t i, void *data, size_t length,
+                      uint64_t offset, struct error *error)
+{
+    int fd = extent_pool_take(pool, i, error);
+    if (fd < 0)
+        return false;
+    bool ok = file_read_at(fd, extent_pool_path(pool, i), data, length, offset, error);
+    extent_pool_give(pool, i, fd);
+    return ok;
 }

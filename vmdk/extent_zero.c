@@ -3,6 +3,13 @@
 
 #include <string.h>
 
+static bool zero_open(struct extent *e, struct error *error)
+{
+    (void)e;
+    (void)error;
+    return true;
+}
+
 static bool zero_read(const struct extent *e, uint64_t at, void *data, size_t length,
                       struct error *error)
 {
@@ -13,13 +20,13 @@ static bool zero_read(const struct extent *e, uint64_t at, void *data, size_t le
     return true;
 }
 
-static bool zero_run_at(const struct extent *e, uint64_t at, enum disk_run *run, uint64_t *length,
+static bool zero_run_at(const struct extent *e, uint64_t at, struct extent_run *run,
                         struct error *error)
 {
     (void)error;
-    *run = DISK_ZERO;
-    *length = e->length - at;
+    *run = (struct extent_run){
+        .state = EXTENT_ZEROS, .length = e->length - at, .file_offset = EXTENT_NOWHERE};
     return true;
 }
 
-const struct extent_ops extent_zero = {.read = zero_read, .run_at = zero_run_at};
+const struct extent_ops extent_zero = {.open = zero_open, .read = zero_read, .run_at = zero_run_at};

@@ -12,10 +12,10 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "vmdk/extent_file.h"
+#include "vmdk/evidence.h"
 
 /* Files that a conversion makes or replaces, and so cannot be extents. */
-static bool is_reserved(const char *path, const struct extent_file_facts *facts)
+static bool is_reserved(const char *path, const struct evidence_file *facts)
 {
     static const char *const ENDS[] = {"", ".partial", ".journal", ".journal.partial"};
     for (size_t i = 0; i < sizeof ENDS / sizeof ENDS[0]; i++) {
@@ -31,7 +31,7 @@ static bool is_reserved(const char *path, const struct extent_file_facts *facts)
     return false;
 }
 
-static bool check_file(const char *path, const struct extent_file_facts *facts, bool force,
+static bool check_file(const char *path, const struct evidence_file *facts, bool force,
                        struct error *error)
 {
     if (is_reserved(path, facts))
@@ -45,7 +45,7 @@ static bool check_file(const char *path, const struct extent_file_facts *facts, 
     return true;
 }
 
-static size_t find_file(const struct target *t, const struct extent_file_facts *facts)
+static size_t find_file(const struct target *t, const struct evidence_file *facts)
 {
     size_t i = 0;
     while (i < t->file_count &&
@@ -59,13 +59,14 @@ static size_t find_file(const struct target *t, const struct extent_file_facts *
 static bool add_file(struct target *t, const char *path, const char *name,
                      const struct inplace_options *options, size_t *index, struct error *error)
 {
-    struct extent_file_facts facts;
+    struct evidence_file facts;
     const char *last = t->file_count > 0 ? t->files[t->file_count - 1].name : NULL;
     if (last != NULL && strcmp(last, name) == 0) {
         *index = t->file_count - 1;
         return true;
     }
-    int fd = extent_file_open_writable(path, name, options->allow_outside, &facts, error);
+    const struct evidence evidence = {.allow_outside = options->allow_outside};
+    int fd = evidence_open_writable(&evidence, path, name, NULL, &facts, error);
     if (fd < 0)
         return false;
     *index = find_file(t, &facts);
@@ -161,6 +162,13 @@ bool target_open(struct target *t, const char *path, const struct descriptor *d,
     uint64_t size;
     size_t count = descriptor_extent_count(d);
     *t = (struct target){0};
+    uint32_t cid, parent;
+    if (!descriptor_cids(d, &cid, &parent, error))
+        return false;
+    if (parent != DESCRIPTOR_NO_PARENT)
+        return error_set(error, ERROR_FAILED,
+                         "a snapshot delta, whose parent would not go with it; only base disks are "
+                         "converted in place");
     if (!descriptor_size(d, &size) || size == 0 || size > INT64_MAX)
         return error_set(error, ERROR_DAMAGED, "the sum of the extents is no size of a disk");
     t->extents = calloc(count, sizeof *t->extents);

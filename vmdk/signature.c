@@ -20,7 +20,7 @@ bool look_read(struct look *l, uint64_t offset, void *data, size_t length)
     uint64_t end;
     if (l->failed || __builtin_add_overflow(offset, (uint64_t)length, &end) || end > l->size)
         return false;
-    l->failed = !disk_read(l->disk, offset, data, length, l->error);
+    l->failed = !l->source->read(l->source->user, offset, data, length, l->error);
     return !l->failed;
 }
 
@@ -158,9 +158,10 @@ static void look_lone_mark(struct look *l)
         look_found(l, 0, 0, 0, false, "boot sector mark 55AA alone");
 }
 
-bool signatures_find(const struct disk *disk, struct signatures *out, struct error *error)
+bool signatures_find_in(const struct signature_source *source, struct signatures *out,
+                        struct error *error)
 {
-    struct look l = {.disk = disk, .size = disk_size(disk), .out = out, .error = error};
+    struct look l = {.source = source, .size = source->size, .out = out, .error = error};
     out->count = 0;
     look_mbr(&l);
     look_gpt(&l);
@@ -169,6 +170,23 @@ bool signatures_find(const struct disk *disk, struct signatures *out, struct err
         look_volume(&l, l.partitions[i].offset, l.partitions[i].length);
     look_lone_mark(&l);
     return !l.failed;
+}
+
+struct disk_reader {
+    const struct disk *disk;
+};
+
+static bool read_disk(void *user, uint64_t offset, void *data, size_t length, struct error *error)
+{
+    const struct disk_reader *reader = user;
+    return disk_read(reader->disk, offset, data, length, error);
+}
+
+bool signatures_find(const struct disk *disk, struct signatures *out, struct error *error)
+{
+    struct disk_reader reader = {disk};
+    const struct signature_source source = {read_disk, &reader, disk_size(disk)};
+    return signatures_find_in(&source, out, error);
 }
 
 bool signatures_prove(const struct signatures *s)

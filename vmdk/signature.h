@@ -30,8 +30,17 @@ struct signatures {
     struct signature found[SIGNATURE_MAX];
 };
 
+/* Bytes that may be those of a disk. */
+struct signature_source {
+    bool (*read)(void *user, uint64_t offset, void *data, size_t length, struct error *error);
+    void *user;
+    uint64_t size;
+};
+
 /* Look; nothing found is success with count 0. */
 bool signatures_find(const struct disk *disk, struct signatures *out, struct error *error);
+bool signatures_find_in(const struct signature_source *source, struct signatures *out,
+                        struct error *error);
 
 /* True when any of them is strong. */
 bool signatures_prove(const struct signatures *s);

@@ -18,7 +18,7 @@ struct partition {
 
 /* One pass over a disk. A failed read is sticky. */
 struct look {
-    const struct disk *disk;
+    const struct signature_source *source;
     uint64_t size;
     struct signatures *out;
     size_t partition_count;

@@ -115,7 +115,7 @@ static bool refuse_weak(const struct xts *x, struct error *error)
                      "the two halves of the XTS key are equal; encrypting with it is refused");
 }
 
-static bool transform(const struct xts *x, bool encrypt, uint64_t first_unit, uint8_t *dst,
+static bool transform(const struct xts *x, bool encrypt, struct xts_number first, uint8_t *dst,
                       const uint8_t *src, size_t bytes, struct error *error)
 {
     if (encrypt && !refuse_weak(x, error))
@@ -123,7 +123,6 @@ static bool transform(const struct xts *x, bool encrypt, uint64_t first_unit, ui
     if (bytes % x->unit_bytes != 0)
         return error_set(error, ERROR_FAILED, "%zu bytes are no whole data units of %zu", bytes,
                          x->unit_bytes);
-    struct xts_number first = {.low = first_unit};
     if (x->kernel == &xts_portable)
         return xts_openssl_run(encrypt ? x->encrypt : x->decrypt, x->unit_bytes, first, dst, src,
                                bytes, error);
@@ -134,13 +133,24 @@ static bool transform(const struct xts *x, bool encrypt, uint64_t first_unit, ui
 bool xts_decrypt(const struct xts *x, uint64_t first_unit, uint8_t *dst, const uint8_t *src,
                  size_t bytes, struct error *error)
 {
-    return transform(x, false, first_unit, dst, src, bytes, error);
+    return transform(x, false, (struct xts_number){.low = first_unit}, dst, src, bytes, error);
+}
+
+bool xts_decrypt_tweak(const struct xts *x, const uint8_t tweak[16], uint8_t *dst,
+                       const uint8_t *src, struct error *error)
+{
+    struct xts_number number = {.low = 0};
+    for (size_t i = 0; i < 8; i++) {
+        number.low |= (uint64_t)tweak[i] << (8 * i);
+        number.high |= (uint64_t)tweak[8 + i] << (8 * i);
+    }
+    return transform(x, false, number, dst, src, x->unit_bytes, error);
 }
 
 bool xts_encrypt(const struct xts *x, uint64_t first_unit, uint8_t *dst, const uint8_t *src,
                  size_t bytes, struct error *error)
 {
-    return transform(x, true, first_unit, dst, src, bytes, error);
+    return transform(x, true, (struct xts_number){.low = first_unit}, dst, src, bytes, error);
 }
 
 static bool transform_odd(const struct xts *x, bool encrypt, uint64_t unit, uint8_t *dst,

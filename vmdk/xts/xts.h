@@ -38,6 +38,11 @@ bool xts_decrypt(const struct xts *x, uint64_t first_unit, uint8_t *dst, const u
 bool xts_encrypt(const struct xts *x, uint64_t first_unit, uint8_t *dst, const uint8_t *src,
                  size_t bytes, struct error *error);
 
+/* Decrypt one unit whose tweak is not its number: TWEAK are the 16 bytes that are encrypted with
+ * the tweak key. Slower. */
+bool xts_decrypt_tweak(const struct xts *x, const uint8_t tweak[16], uint8_t *dst,
+                       const uint8_t *src, struct error *error);
+
 /* Transform a single unit of BYTES, any number from 16 to 65536, whatever the unit size of X is;
  * a last part of less than 16 bytes is dealt with by ciphertext stealing. Slow. */
 bool xts_decrypt_odd(const struct xts *x, uint64_t unit, uint8_t *dst, const uint8_t *src,
