@@ -8,6 +8,8 @@ import machine
 import reader
 import tools
 import verify
+import vmdkmake
+from diskkinds import DISK_KINDS
 from kinds import KINDS
 
 
@@ -36,6 +38,24 @@ def _arguments():
     command.add_argument("--seed", type=int, default=1, metavar="N")
     command.add_argument("--disk-mib", type=int, metavar="N", help="size of every disk")
     command.set_defaults(run=_make)
+
+    command = commands.add_parser("disks", help="the kinds of disk, one per line")
+    command.set_defaults(run=_disks)
+
+    command = commands.add_parser("disk", help="make a disk, or a chain of disks")
+    command.add_argument("kinds", metavar="KIND[,KIND...]",
+                         help="of each layer, the base first; mixed: all sorts of deltas")
+    command.add_argument("directory", metavar="DIR", help="must not exist")
+    command.add_argument("--seed", type=int, default=1, metavar="N")
+    command.add_argument("--sectors", type=int, default=16391, metavar="N")
+    command.add_argument("--layers", type=int, default=0, metavar="N",
+                         help="so many, the last KIND again and again")
+    command.add_argument("--encrypt", choices=("none", "some", "all"), default="none")
+    command.add_argument("--writes", type=int, default=24, metavar="N", help="in every layer")
+    command.add_argument("--grow", type=int, default=0, metavar="N",
+                         help="sectors by which a delta is longer than its parent")
+    command.add_argument("--full", action="store_true", help="written all over, in order")
+    command.set_defaults(run=_disk)
 
     command = commands.add_parser("verify", help="compare a raw image with the truth")
     command.add_argument("directory", metavar="DIR")
@@ -76,6 +96,18 @@ def _list(_args):
 
 def _make(args):
     machine.make(KINDS[args.kind], args.directory, args.seed, args.disk_mib)
+    return 0
+
+
+def _disks(_args):
+    for kind in DISK_KINDS.values():
+        print(kind.name, kind.create_type, kind.summary, sep="\t")
+    return 0
+
+
+def _disk(args):
+    vmdkmake.make(args.kinds.split(","), args.directory, args.seed, args.sectors, args.layers,
+                  args.encrypt, args.writes, args.grow, args.full)
     return 0
 
 

@@ -1,12 +1,10 @@
 """The reading side: opens .vmx files and disks with given keys, checking every MAC."""
 import base64
-import os
 
-import descriptor
 import locator
 import seal
+import vmdkread
 import vmxtext
-import xtsdisk
 from tools import LabError
 
 
@@ -51,13 +49,7 @@ def decrypt_vmx(data, keks=(), passphrases=()):
 
 
 def decrypt_disk(path, out, keks=(), passphrases=()):
-    """Write the raw image of the disk with descriptor `path` to `out`. Clear disks are copied."""
-    with open(path, "rb") as file:
-        found = descriptor.parse(file.read())
-    key = None
-    if found.encryption_keys:
-        plain, _ = unlock_pairs(found.encryption_keys, keks, passphrases)
-        key = seal.parse_key(plain.decode())
-        if key.cipher != "XTS-AES-256":
-            raise LabError(f"disk key: cipher {key.cipher} is not one the lab reads")
-    xtsdisk.read_extents(found.extents, os.path.dirname(path) or ".", key and key.data, out)
+    """Write the raw image of the disk at `path` to `out`, which must not exist."""
+    def unlock(text):
+        return seal.parse_key(unlock_pairs(text, keks, passphrases)[0].decode())
+    vmdkread.read(path, out, unlock)

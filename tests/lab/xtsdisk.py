@@ -1,4 +1,4 @@
-"""Disk data between a raw image and the extents of a VMDK, through AES-XTS or as it is.
+"""Disk data from a raw image into the extents of a VMDK, through AES-XTS or as it is.
 
 A data unit is one 512-byte sector; its tweak is the sector's number counted from the start of the
 disk, whichever extent holds it. Both are hypotheses: the layout is not published. A unit that was
@@ -10,7 +10,6 @@ import os
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 import sparse
-from tools import LabError
 
 UNIT = 512
 _AREA = 128     # units handled together, 64 KiB
@@ -60,31 +59,6 @@ def write_extents(raw, extents, directory, key, seed):
             counts["zero_encrypted"] += sum(written) - empty.count(False)
             counts["never_written"] += written.count(False)
     return counts
-
-
-def read_extents(extents, directory, key, out):
-    """Write the raw image that the extents hold to `out`, which must not exist."""
-    cipher = XtsCipher(key) if key else None
-    with contextlib.ExitStack() as stack:
-        files = _open_all(stack, directory, extents, "rb")
-        image = stack.enter_context(open(out, "xb"))
-        unfinished = stack.enter_context(contextlib.ExitStack())
-        unfinished.callback(os.unlink, out)
-        image.truncate(sum(extent.sectors for extent in extents) * UNIT)
-        for extent, first, sector, count in _areas(extents):
-            files[extent.file].seek(sector * UNIT)
-            data = files[extent.file].read(count * UNIT)
-            if len(data) != count * UNIT:
-                raise LabError(f"{extent.file}: shorter than its extent")
-            if sparse.is_zero(data):
-                continue
-            if cipher:
-                units = (data[i:i + UNIT] for i in range(0, len(data), UNIT))
-                data = b"".join(unit if sparse.is_zero(unit) else cipher.decrypt(first + i, unit)
-                                for i, unit in enumerate(units))
-            image.seek(first * UNIT)
-            image.write(data)
-        unfinished.pop_all()
 
 
 def _open_all(stack, directory, extents, mode):

@@ -350,23 +350,47 @@ static void new_flat(void **state)
 static void loading(void **state)
 {
     struct fixture *f = *state;
+    /* Sparse extents without a descriptor: one is made up, of what they say themselves. */
     static const struct {
-        const char *magic, *part;
-    } CONTAINERS[] = {{"KDMV\1\0\0\0", "monolithicSparse"},
-                      {"COWD\1\0\0\0", "COWD"},
-                      {"\xbe\xba\xfe\xca\0\0\0\0", "seSparse"}};
+        const char *magic;
+        const char *type;
+        size_t capacity_at;
+    } CONTAINERS[] = {{"KDMV\1\0\0\0", "SPARSE", 12},
+                      {"COWD\1\0\0\0", "VMFSSPARSE", 12},
+                      {"\xbe\xba\xfe\xca\0\0\0\0", "SESPARSE", 16}};
     struct error error = ERROR_INIT;
     for (size_t i = 0; i < 3; i++) {
-        const char *path = fixture_write_at(f, "c.vmdk", CONTAINERS[i].magic, 8, 0);
-        assert_null(descriptor_load(path, &error));
-        assert_error(error, ERROR_FAILED, CONTAINERS[i].part);
-        assert_string_equal(error.file, path);
-        /* Large ones are named too, not called too large. */
-        fixture_sized(f, "c.vmdk", 100 << 20);
-        assert_null(descriptor_load(path, &error));
-        assert_error(error, ERROR_FAILED, CONTAINERS[i].part);
+        uint8_t head[512] = {0};
+        memcpy(head, CONTAINERS[i].magic, 8);
+        head[CONTAINERS[i].capacity_at] = 99;
+        const char *path = fixture_write_at(f, "c.vmdk", head, sizeof head, 0);
+        struct descriptor *made = descriptor_load(path, &error);
+        assert_non_null(made);
+        assert_true(descriptor_is_made_up(made));
+        assert_int_equal(descriptor_extent_count(made), 1);
+        assert_string_equal(descriptor_extent_at(made, 0)->type, CONTAINERS[i].type);
+        assert_string_equal(descriptor_extent_at(made, 0)->file, "c.vmdk");
+        assert_int_equal(descriptor_extent_at(made, 0)->sectors, 99);
+        descriptor_free(made);
         unlink(path);
     }
+    /* A descriptor inside that is none, or lies nowhere. */
+    static const uint64_t places[][2] = {
+        {1, 1}, {3, 1}, {UINT64_MAX, 1}, {1, UINT64_MAX}, {1, 1 << 20}};
+    for (size_t i = 0; i < 5; i++) {
+        uint8_t head[1024] = "KDMV\1";
+        memcpy(head + 28, places[i], 16);
+        assert_null(descriptor_load(fixture_write_at(f, "e.vmdk", head, sizeof head, 0), &error));
+        assert_int_equal(error.code, ERROR_DAMAGED);
+    }
+    uint8_t whole[1024] = "KDMV\1";
+    memcpy(whole + 28, places[0], 16);
+    memcpy(whole + 512, PLAIN, strlen(PLAIN));
+    struct descriptor *inside =
+        descriptor_load(fixture_write_at(f, "e.vmdk", whole, sizeof whole, 0), &error);
+    assert_non_null(inside);
+    assert_true(descriptor_is_embedded(inside));
+    descriptor_free(inside);
     assert_null(descriptor_load(fixture_sized(f, "large.vmdk", 100 << 20), &error));
     assert_error(error, ERROR_DAMAGED, "104857600 bytes");
     assert_null(descriptor_load(fixture_path(f, "missing.vmdk"), &error));

@@ -279,17 +279,20 @@ static void kinds_refused(void **state)
         enum error_code code;
         const char *part;
     } CASES[] = {
-        {HEAD "createType=\"vmfsSparse\"\nRW 8 VMFSSPARSE \"x\"\n", ERROR_FAILED, "\"vmfsSparse\""},
-        {HEAD "createType=\"fullDevice\"\nRW 8 FLAT \"x\" 0\n", ERROR_FAILED, "\"fullDevice\""},
-        {HEAD "createType=\"custom\"\nRW 8 SPARSE \"x\"\n", ERROR_FAILED, "\"SPARSE\""},
-        {HEAD "createType=\"custom\"\nRW 8 VMFSRDM \"x\"\n", ERROR_FAILED, "\"VMFSRDM\""},
+        {HEAD "createType=\"vmfsSparse\"\nRW 8 VMFSSPARSE \"x\"\n", ERROR_DAMAGED, "is missing"},
+        {HEAD "createType=\"fullDevice\"\nRW 8 FLAT \"/dev/null\" 0\n", ERROR_FAILED,
+         "--allow-outside"},
+        {HEAD "createType=\"custom\"\nRW 8 VSANSPARSE \"x\"\n", ERROR_FAILED, "\"VSANSPARSE\""},
+        {HEAD "createType=\"custom\"\nRW 8 SPARSE\n", ERROR_DAMAGED, ""},
         {FLAT "NOACCESS 8 FLAT \"x\" 0\n", ERROR_FAILED, "NOACCESS"},
         {FLAT, ERROR_DAMAGED, "without any sectors"},
         {FLAT "RW 0 ZERO\n", ERROR_DAMAGED, "without any sectors"},
         {FLAT "RW 18014398509481983 ZERO\nRW 18014398509481983 ZERO\n", ERROR_DAMAGED, "too large"},
-        {"# Disk DescriptorFile\nCID=1\nparentCID=0172e8a4\ncreateType=\"vmfsSparse\"\n"
-         "parentFileNameHint=\"base one.vmdk\"\nRW 8 VMFSSPARSE \"x\"\n",
-         ERROR_FAILED, "\"base one.vmdk\" (parent CID 0172e8a4)"},
+        {"# Disk DescriptorFile\nCID=1\nparentCID=0172e8a4\ncreateType=\"custom\"\n"
+         "parentFileNameHint=\"base one.vmdk\"\nRW 8 ZERO\n",
+         ERROR_DAMAGED, "the parent \"base one.vmdk\" of k.vmdk"},
+        {"# Disk DescriptorFile\nCID=1\nparentCID=0172e8a4\ncreateType=\"custom\"\nRW 8 ZERO\n",
+         ERROR_DAMAGED, "does not name its parent"},
         {FLAT "RW 8 FLAT \"\" 0\n", ERROR_DAMAGED, "names no file"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
