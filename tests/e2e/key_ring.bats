@@ -219,7 +219,7 @@ EOF
     made
     printf p >p
     vmcrypt key import --new-passphrase-file p --to sealed "$kek"
-    head -n 4 sealed >cut
+    head -n 4 sealed >cut.ring
     sed '3s/./_/' sealed >bad
     sed '4s/[a-m]/z/g' sealed >changed
     /usr/bin/python3 - <<'EOF'
@@ -229,7 +229,7 @@ data = bytearray(base64.b64decode("".join(lines[1:-2])))
 data[12] = 40
 open("huge", "w").write("\n".join([lines[0], base64.b64encode(data).decode(), lines[-2], ""]))
 EOF
-    for file in cut bad huge; do
+    for file in cut.ring bad huge; do
         wanted=4 opens_not --keyring $file --keyring-passphrase-file p
         says "$file: "
     done

@@ -69,7 +69,7 @@ core_holds_no_secret()
     vmcrypt key import --to plain.ring "${keys[1]}"
     vmcrypt key import --new-passphrase-file p --to sealed.ring "${keys[1]}"
     for ring in plain sealed; do
-        keys=(--keyring $ring.ring --keyring-passphrase-file p)
+        keys=(--keyring "$ring.ring" --keyring-passphrase-file p)
         stopped_in keysafe_open \
             "shell echo heap: \$($top/tests/e2e/find_secrets.py made/truth.json --heap \$(pgrep -n vmcrypt-recover)):" \
             "shell echo all: \$($top/tests/e2e/find_secrets.py made/truth.json --pid \$(pgrep -n vmcrypt-recover)):"
