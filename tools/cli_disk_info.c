@@ -1,6 +1,8 @@
 /* cli_disk_info - vmcrypt-disk info: what a disk is, with or without its extents and keys. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
@@ -83,6 +85,53 @@ static void set_identity(json_t *root, const char *path, const struct descriptor
         set_text(root, "parent_cid", parent == DESCRIPTOR_NO_PARENT ? NULL : text);
         set_text(root, "parent", descriptor_get(d, "parentFileNameHint"));
     }
+}
+
+/* What else products note of a disk. */
+static const struct {
+    const char *setting, *name, *label;
+} NOTED[] = {
+    {"encoding", "encoding", "encoding"},
+    {"ddb.uuid", "uuid", "uuid"},
+    {"ddb.longContentID", "long_content_id", "content ID"},
+    {"ddb.virtualHWVersion", "hardware_version", "hardware"},
+    {"ddb.toolsVersion", "tools_version", "tools"},
+    {"ddb.thinProvisioned", "thin_provisioned", "thin"},
+};
+
+static void set_noted(json_t *root, const struct descriptor *d)
+{
+    for (size_t i = 0; i < sizeof NOTED / sizeof NOTED[0]; i++)
+        set_text(root, NOTED[i].name, descriptor_get(d, NOTED[i].setting));
+}
+
+/* The files that I/O filters keep beside the disk, "NAME_1,vmfd;NAME_2.vmfd". What is in them is
+ * not published. */
+static void set_sidecars(json_t *root, const char *path, const struct descriptor *d,
+                         bool allow_outside)
+{
+    const char *all = descriptor_get(d, "ddb.sidecars");
+    const struct evidence evidence = {.allow_outside = allow_outside};
+    json_t *list = json_array();
+    for (const char *at = all; at != NULL && *at != '\0';) {
+        struct evidence_file facts;
+        struct error error = ERROR_INIT;
+        at += strspn(at, "; ");
+        size_t length = strcspn(at, ";");
+        char *name = length == 0 ? NULL : strndup(at, length);
+        at += length;
+        if (name == NULL)
+            continue;
+        int fd = evidence_open(&evidence, path, name, NULL, &facts, &error);
+        json_t *object = json_pack("{s:o, s:b}", "file", cli_json_text(name), "present", fd >= 0);
+        if (fd >= 0) {
+            json_object_set_new(object, "file_bytes", json_integer((json_int_t)facts.size));
+            close(fd);
+        }
+        json_array_append_new(list, object);
+        free(name);
+    }
+    json_object_set_new(root, "sidecar_files", list);
 }
 
 /* What the descriptor says of its key, and what came of the keys in hand. False: keys were given
@@ -242,6 +291,18 @@ static void print_layers(const json_t *layers)
     }
 }
 
+static void print_sidecars(const json_t *files)
+{
+    for (size_t i = 0; i < json_array_size(files); i++) {
+        const json_t *f = json_array_get(files, i);
+        printf("  %s: ", text_of(f, "file"));
+        if (json_is_true(json_object_get(f, "present")))
+            printf("%lld bytes, of unknown content\n", number_of(f, "file_bytes"));
+        else
+            printf("not here\n");
+    }
+}
+
 static void print_notes(const json_t *notes)
 {
     for (size_t i = 0; i < json_array_size(notes); i++)
@@ -268,6 +329,8 @@ static void print_info(const json_t *root)
     printf("%-14s %lld bytes\n", "size", number_of(root, "size"));
     print_line(root, "type", "create_type");
     print_line(root, "adapter", "adapter");
+    for (size_t i = 0; i < sizeof NOTED / sizeof NOTED[0]; i++)
+        print_line(root, NOTED[i].label, NOTED[i].name);
     print_line(root, "CID", "cid");
     print_line(root, "CID", "cid_problem");
     print_line(root, "parent CID", "parent_cid");
@@ -280,6 +343,7 @@ static void print_info(const json_t *root)
     printf("%-14s %s\n", "encrypted", encrypted ? "yes" : "no");
     print_line(root, "I/O filters", "iofilters");
     print_line(root, "sidecars", "sidecars");
+    print_sidecars(json_object_get(root, "sidecar_files"));
     print_line(root, "keyID", "key_id");
     if (json_object_get(root, "locator") != NULL) {
         printf("encryptionKeys\n");
@@ -307,6 +371,8 @@ int cli_disk_info(struct cli *cli)
     set_identity(root, path, d);
     cli_inplace_info(root, path);
     cli_disk_track(root, path, d, &options);
+    set_noted(root, d);
+    set_sidecars(root, path, d, options.allow_outside);
     json_object_set_new(root, "extents", extents_json(path, d, options.allow_outside));
     bool fits = set_encryption(cli, root, d);
     if (fits)

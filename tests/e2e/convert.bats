@@ -215,3 +215,15 @@ END
     run vmcrypt disk info d.vmdk
     has '--allow-outside'
 }
+
+@test "info: sidecars of I/O filters, and what else a descriptor notes" {
+    make_disk d 4096
+    sed -i 's/^CID/ddb.sidecars = "x_1.vmfd;..\/y.vmfd"\nddb.uuid = "60 00 C2 9c"\nCID/' d.vmdk
+    echo hi >x_1.vmfd
+    touch ../y.vmfd
+    run vmcrypt disk info d.vmdk
+    [ "$status" -eq 0 ]
+    has '60 00 C2 9c'
+    has 'x_1.vmfd: 3 bytes, of unknown content'
+    has 'y.vmfd: not here'
+}
