@@ -178,6 +178,8 @@ static struct inplace *begin(struct conversion *c, struct error *error)
     }
     if (c->operation != INPLACE_ENCRYPT)
         c->disk_options.keyring = &c->cli->ring;
+    /* A delta is refused for what it is, wherever its parent may be. */
+    c->disk_options.top_only = true;
     struct disk *disk = disk_open(c->path, &c->disk_options, error);
     if (disk == NULL)
         return NULL;

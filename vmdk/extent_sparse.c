@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmdk/zero.h"
+
 #include "base/reader.h"
 #include "vmdk/extent_sparse_private.h"
 
@@ -13,7 +15,7 @@ enum {
     ALGORITHM_DEFLATE = 1,
     KNOWN_FLAGS = SPARSE_NEWLINES | SPARSE_REDUNDANT | SPARSE_ZERO_GRAINS | SPARSE_COMPRESSED |
                   SPARSE_MARKERS,
-    TABLES_AHEAD = 16,
+    TABLES_AHEAD = 4,
 };
 
 /* Flags that a reader must understand; the others it may pass over. */
@@ -213,6 +215,8 @@ static size_t count_alike(const struct sparse *s, const uint32_t *entries, size_
 {
     enum sparse_kind kind = sparse_kind_of(s, entries[0]);
     size_t n = 1;
+    if (entries[0] == 0 && bytes_are_zero((const uint8_t *)entries, count * sizeof *entries))
+        return count;
     while (n < count && sparse_kind_of(s, entries[n]) == kind &&
            (!following || entries[n] == entries[n - 1] + s->grain_sectors))
         n++;

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmdk/zero.h"
+
 enum {
     CHOICES_MAX = 8192, /* 256 GiB of a disk with the usual tables */
     EMPTY_CHECK = 1024, /* entries of a directory that are looked at when opening */
@@ -151,13 +153,18 @@ static void look_at(const struct extent *e, size_t d, uint64_t i, struct view *v
     view->readable = read_table(e, d, i, 0, view->entries, s->table_entries, error);
     view->astray =
         view->readable && !s->compressed && find_table(e, d, i, &at, error) && at >= s->data_at;
-    for (size_t n = 0; view->readable && n < s->table_entries; n++) {
+    view->overlap = false;
+    /* Most tables of a snapshot. */
+    if (!view->readable ||
+        bytes_are_zero((const uint8_t *)view->entries, s->table_entries * sizeof *view->entries))
+        return;
+    for (size_t n = 0; n < s->table_entries; n++) {
         enum sparse_kind kind = sparse_kind_of(s, view->entries[n]);
         view->stored += kind == SPARSE_STORED;
         view->other += kind == SPARSE_ZERO;
         view->bad += kind == SPARSE_BAD;
     }
-    view->overlap = view->readable && find_overlap(s, view->entries, s->table_entries);
+    view->overlap = find_overlap(s, view->entries, s->table_entries);
 }
 
 static size_t flaws(const struct view *view)

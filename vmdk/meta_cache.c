@@ -6,9 +6,13 @@
  */
 #include "vmdk/meta_cache.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
 
 enum { WAYS = 8, SETS = META_BYTES / META_BLOCK / WAYS };
 
@@ -79,6 +83,27 @@ static struct way *choose(struct set *set, const struct extent_pool *pool, size_
     return oldest;
 }
 
+/* LENGTH bytes at OFFSET of the file. Directories and tables of snapshots are mostly holes, and
+ * reading a hole costs the kernel pages and read-ahead; asking whether it is one does not. */
+static bool read_block(struct extent_pool *pool, size_t file, uint8_t *data, size_t length,
+                       uint64_t offset, struct error *error)
+{
+    int fd = extent_pool_take(pool, file, error);
+    if (fd < 0)
+        return false;
+    bool ok = true;
+    /* lseek moves the offset of a shared descriptor, but nobody reads through that. */
+    off_t next = lseek(fd, (off_t)offset, SEEK_DATA);
+    bool hole = next < 0 ? errno == ENXIO && (uint64_t)lseek(fd, 0, SEEK_END) >= offset + length
+                         : (uint64_t)next >= offset + length;
+    if (hole)
+        memset(data, 0, length);
+    else
+        ok = file_read_at(fd, extent_pool_path(pool, file), data, length, offset, error);
+    extent_pool_give(pool, file, fd);
+    return ok;
+}
+
 static bool fill(struct way *way, struct extent_pool *pool, size_t file, uint64_t block,
                  struct error *error)
 {
@@ -89,7 +114,7 @@ static bool fill(struct way *way, struct extent_pool *pool, size_t file, uint64_
     way->length = size <= offset               ? 0
                   : size - offset < META_BLOCK ? (size_t)(size - offset)
                                                : META_BLOCK;
-    if (!extent_pool_read(pool, file, way->data, way->length, offset, error))
+    if (!read_block(pool, file, way->data, way->length, offset, error))
         return false;
     way->pool = pool;
     way->file = file;

@@ -429,8 +429,11 @@ static void samples(void **state)
     }
     struct error error = ERROR_INIT;
     assert_true(fixture_sample("vmdk/vmware/streamOptimized.vmdk", path, sizeof path));
-    assert_null(descriptor_load(path, &error));
-    assert_error(error, ERROR_FAILED, "KDMV");
+    struct descriptor *inside = descriptor_load(path, &error);
+    assert_non_null(inside);
+    assert_true(descriptor_is_embedded(inside));
+    assert_string_equal(descriptor_get(inside, "createType"), "streamOptimized");
+    descriptor_free(inside);
 }
 
 int main(void)

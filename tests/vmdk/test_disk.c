@@ -482,7 +482,13 @@ static void sample(void **state)
     free(data);
     disk_close(disk);
     assert_true(fixture_sample("vmdk/vmware/vmfs_thick-000001.vmdk", path, sizeof path));
-    refused(path, NULL, ERROR_FAILED, "\"vmfs_thick.vmdk\" (parent CID 0172e8a4)");
+    refused(path, NULL, ERROR_DAMAGED, "this extent of the disk is missing");
+    /* Its data are not in the samples; its parent is. */
+    disk = open_disk(path, &(struct disk_options){.missing_delta = true});
+    assert_int_equal(disk_layer_count(disk), 2);
+    assert_true(disk_layer_at(disk, 0).missing);
+    assert_int_equal(notes_count(disk_notes(disk)), 1);
+    disk_close(disk);
 }
 
 #define with_files(test) cmocka_unit_test_setup_teardown(test, fixture_make, fixture_remove)
