@@ -14,6 +14,8 @@
 #include "vmdk/convert_private.h"
 
 enum {
+    MAGIC = 0x564d444b,      /* "KDMV" */
+    NEWLINES = 0x0a0d200a,   /* "\n \r\n": text mode transfers change it */
     DESCRIPTOR_SECTORS = 20, /* as products set aside for it */
     TABLE_SECTORS = CONVERT_TABLE * 4 / SECTOR_BYTES,
     STREAM_OVERHEAD = 128, /* where a stream's first marker is */
@@ -79,7 +81,7 @@ static void make_header(const struct convert_file *f, uint64_t directory, uint8_
 {
     uint32_t flags = FLAG_NEWLINES | (f->stream ? FLAG_COMPRESSED | FLAG_MARKERS : FLAG_SPARE);
     memset(header, 0, SECTOR_BYTES);
-    memcpy(header, "KDMV", 4);
+    put_u32(header, MAGIC);
     put_u32(header + 4, f->stream ? 3 : 1);
     put_u32(header + 8, flags);
     put_u64(header + 12, f->capacity);
@@ -90,7 +92,7 @@ static void make_header(const struct convert_file *f, uint64_t directory, uint8_
     put_u64(header + 48, f->stream ? 0 : f->spare);
     put_u64(header + 56, directory);
     put_u64(header + 64, f->overhead);
-    memcpy(header + 73, "\n \r\n", 4);
+    put_u32(header + 73, NEWLINES);
     header[77] = f->stream ? 1 : 0; /* deflate */
 }
 
