@@ -36,6 +36,12 @@ need_sample()
     [ -e "$VMCRYPT_SAMPLES/$1" ] || skip "the sample $1 is not here"
 }
 
+# Skip where no pseudo-terminal is to be had, as in a bare chroot.
+need_terminal()
+{
+    /usr/bin/python3 -c 'import pty; pty.openpty()' 2>/dev/null || skip "no pseudo-terminals here"
+}
+
 # Skip in a sanitizer build, for what sanitizers make impossible (memory limits) or endless.
 not_sanitized()
 {

@@ -340,6 +340,7 @@ EOF
 }
 
 @test "a terminal: the passphrase of a keyring and what it prompts for, without echo" {
+    need_terminal
     made
     at_terminal 'my word|my word' vmcrypt key import --encrypt --to sealed "$kek"
     [ "$status" -eq 0 ] || fail "$output"

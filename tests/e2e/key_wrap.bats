@@ -188,6 +188,7 @@ refused()
 }
 
 @test "key unwrap: a key is shown on a terminal only when asked for" {
+    need_terminal
     need script
     openssl enc -id-aes256-wrap -K "$w" -iv A6A6A6A6A6A6A6A6 -in key -out kw
     run script -qec 'vmcrypt key unwrap --with-key wrapper --form hex kw -' /dev/null
