@@ -88,6 +88,10 @@ struct locator {
  * key locator or break a bound above. Caller frees with locator_free. */
 struct locator *locator_parse(const char *text, size_t length, struct error *error);
 
+/* The next locator in TEXT, NULL for none: its start, and its length up to a quote, blank or line
+ * end, none of which a locator holds. */
+const char *locator_find(const char *text, size_t *length);
+
 /* Append the text form: fields that were read as they were spelled, others escaped as products
  * write files. */
 bool locator_write(const struct locator *locator, struct buffer *out);

@@ -7,6 +7,14 @@
 #include "keywrap/locator.h"
 
 static const char URL_PREFIX[] = "vmware:key/";
+
+const char *locator_find(const char *text, size_t *length)
+{
+    const char *start = strcasestr(text, URL_PREFIX);
+    if (start != NULL)
+        *length = strcspn(start, "\"' \t\r\n");
+    return start;
+}
 static const char NULL_ELEMENT[] = "<VMWARE-NULL>";
 static const char EMPTY_ELEMENT[] = "<VMWARE-EMPTYSTRING>";
 

@@ -238,6 +238,20 @@ const char *cli_value(const struct cli *cli, const char *name)
     return NULL;
 }
 
+bool cli_number(const struct cli *cli, const char *name, unsigned most, unsigned *value,
+                struct error *error)
+{
+    const char *text = cli_value(cli, name);
+    char *end;
+    *value = 0;
+    if (text == NULL)
+        return true;
+    unsigned long number = strtoul(text, &end, 10);
+    *value = (unsigned)number;
+    return (*text >= '1' && *text <= '9' && *end == '\0' && number <= most) ||
+           error_set(error, ERROR_USAGE, "--%s takes a number from 1 to %u", name, most);
+}
+
 int cli_fail(const struct cli *cli, const struct error *error)
 {
     fprintf(stderr, "%s: ", cli->program->name);

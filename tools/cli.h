@@ -84,6 +84,10 @@ const char *cli_value(const struct cli *cli, const char *name);
 /* The I-th argument given to NAME, in order; NULL past the last. */
 const char *cli_value_at(const struct cli *cli, const char *name, size_t i);
 
+/* The number from 1 to MOST given to option NAME, 0 when it was not given; false for another. */
+bool cli_number(const struct cli *cli, const char *name, unsigned most, unsigned *value,
+                struct error *error);
+
 /* Fill cli->ring from --passphrase-file, --keyring and --key, in that order, so that passphrases
  * are at hand for what they open. When PROMPT is set, none of the three was given and standard
  * input is a terminal, ask for a passphrase there. */

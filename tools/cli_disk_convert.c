@@ -30,20 +30,6 @@ static bool is(const char *text, const char *a, const char *b)
     return strcasecmp(text, a) == 0 || strcasecmp(text, b) == 0;
 }
 
-static bool read_number(const struct cli *cli, const char *name, unsigned most, unsigned *value,
-                        struct error *error)
-{
-    const char *text = cli_value(cli, name);
-    char *end;
-    *value = 0;
-    if (text == NULL)
-        return true;
-    unsigned long number = strtoul(text, &end, 10);
-    *value = (unsigned)number;
-    return (*text >= '1' && *text <= '9' && *end == '\0' && number <= most) ||
-           error_set(error, ERROR_USAGE, "--%s takes a number from 1 to %u", name, most);
-}
-
 /* A descriptor of the whole disk, to lie inside of the file at PATH. */
 static struct descriptor *describe(const struct conversion *c, struct error *error)
 {
@@ -130,8 +116,8 @@ static bool convert(struct conversion *c, struct error *error)
     struct disk_options options;
     unsigned level;
     if (!refuse_copy_options(c->cli, error) || !cli_disk_options(c->cli, &options, error) ||
-        !read_number(c->cli, "level", 9, &level, error) ||
-        !read_number(c->cli, "threads", COPY_THREADS_MAX, &c->options.threads, error) ||
+        !cli_number(c->cli, "level", 9, &level, error) ||
+        !cli_number(c->cli, "threads", COPY_THREADS_MAX, &c->options.threads, error) ||
         !cli_keys(c->cli, "Passphrase", error))
         return false;
     c->options.level = (int)level;

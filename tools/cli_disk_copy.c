@@ -117,18 +117,6 @@ static bool read_part(struct cli *cli, struct disk_job *job, uint64_t size, stru
            (shard == NULL || read_shard(job, shard, size, error));
 }
 
-static bool read_threads(struct cli *cli, struct disk_job *job, struct error *error)
-{
-    const char *text = cli_value(cli, "threads");
-    uint64_t threads = 0;
-    if (text != NULL && (!parse_number(&text, &threads) || *text != '\0' || threads == 0 ||
-                         threads > COPY_THREADS_MAX))
-        return error_set(error, ERROR_USAGE, "--threads takes a number from 1 to %d",
-                         COPY_THREADS_MAX);
-    job->copy.threads = (unsigned)threads;
-    return true;
-}
-
 static bool read_bad_sectors(struct cli *cli, struct disk_job *job, struct error *error)
 {
     const char *text = cli_value(cli, "bad-sectors");
@@ -152,8 +140,8 @@ bool disk_job_options(struct cli *cli, struct disk_job *job, uint64_t size, stru
         return error_set(error, ERROR_USAGE, "--rate-limit takes bytes per second, as 500K or 80M");
     if (cli_value(cli, "sha256") != NULL)
         job->copy.digests = &job->digests;
-    return read_threads(cli, job, error) && read_bad_sectors(cli, job, error) &&
-           read_part(cli, job, size, error);
+    return cli_number(cli, "threads", COPY_THREADS_MAX, &job->copy.threads, error) &&
+           read_bad_sectors(cli, job, error) && read_part(cli, job, size, error);
 }
 
 void disk_job_watch(struct cli *cli, struct disk_job *job, const char *name)

@@ -16,16 +16,6 @@ enum { TEXT_LIMIT = 64 << 20, MAX_FOUND = 10000 };
 
 static const char PREFIX[] = "vmware:key/";
 
-/* The next locator in the text at AT: its start, and its length up to a quote, blank or line
- * end, none of which a locator holds. */
-static const char *next_locator(const char *at, size_t *length)
-{
-    const char *start = strcasestr(at, PREFIX);
-    if (start != NULL)
-        *length = strcspn(start, "\"' \t\r\n");
-    return start;
-}
-
 static void try_keys(struct cli *cli, const struct locator *locator, json_t *object)
 {
     if (cli->ring.key_count + cli->ring.phrase_count == 0 ||
@@ -82,7 +72,7 @@ static bool explain_text(struct cli *cli, const char *text, json_t *all, size_t 
 {
     size_t length = 0;
     *found = 0;
-    for (const char *at = text; (at = next_locator(at, &length)) != NULL; at += length) {
+    for (const char *at = text; (at = locator_find(at, &length)) != NULL; at += length) {
         if (++*found > MAX_FOUND)
             return error_set(error, ERROR_DAMAGED, "more than %d key locators", MAX_FOUND);
         if (!explain_one(cli, at, length, all, error))

@@ -227,16 +227,6 @@ static int status_of(const struct key_test_totals *totals)
     return closed > 0 ? ERROR_NO_KEY : ERROR_DAMAGED;
 }
 
-static bool parse_threads(const struct cli *cli, unsigned *threads, struct error *error)
-{
-    const char *text = cli_value(cli, "threads");
-    char *end;
-    unsigned long value = text == NULL ? 0 : strtoul(text, &end, 10);
-    *threads = (unsigned)value;
-    return text == NULL || (*text >= '0' && *text <= '9' && *end == '\0' && value <= 64) ||
-           error_set(error, ERROR_USAGE, "--threads takes a number up to 64");
-}
-
 /* Where the paths begin: behind the keyring, unless keys were given by options. */
 static bool take_keys(struct cli *cli, size_t *first, struct error *error)
 {
@@ -255,7 +245,7 @@ int cli_key_test(struct cli *cli)
     struct key_test test = {.ring = &cli->ring, .found = found, .user = &t};
     struct key_test_totals totals;
     size_t first;
-    if (!parse_threads(cli, &test.threads, &error) || !take_keys(cli, &first, &error))
+    if (!cli_number(cli, "threads", 64, &test.threads, &error) || !take_keys(cli, &first, &error))
         return cli_fail(cli, &error);
     t.keys = calloc(cli->ring.key_count + 1, sizeof *t.keys);
     t.phrases = calloc(cli->ring.phrase_count + 1, sizeof *t.phrases);

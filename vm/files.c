@@ -18,7 +18,16 @@ bool vm_has_suffix(const char *name, const char *suffix)
     return length > tail && strcasecmp(name + length - tail, suffix) == 0;
 }
 
-static bool add_name(struct vm_names *names, const char *name, struct error *error)
+bool vm_is_data_file(const char *name)
+{
+    static const char *const suffixes[] = {".nvram", ".vmsn", ".vmss", ".vmem"};
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
+        if (vm_has_suffix(name, suffixes[i]))
+            return true;
+    return false;
+}
+
+bool vm_names_add(struct vm_names *names, const char *name, struct error *error)
 {
     size_t count = names->count;
     if (count == MAX_FILES)
@@ -41,6 +50,12 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+void vm_names_sort(struct vm_names *names)
+{
+    if (names->count > 1)
+        qsort(names->names, names->count, sizeof *names->names, by_name);
+}
+
 static bool list_directory(const char *path, struct vm_names *names, struct error *error)
 {
     *names = (struct vm_names){0};
@@ -53,11 +68,10 @@ static bool list_directory(const char *path, struct vm_names *names, struct erro
     for (struct dirent *entry; ok && (entry = readdir(directory)) != NULL;) {
         struct stat st;
         if (fstatat(dirfd(directory), entry->d_name, &st, 0) == 0 && S_ISREG(st.st_mode))
-            ok = add_name(names, entry->d_name, error);
+            ok = vm_names_add(names, entry->d_name, error);
     }
     closedir(directory);
-    if (names->count > 0)
-        qsort(names->names, names->count, sizeof *names->names, by_name);
+    vm_names_sort(names);
     return ok;
 }
 

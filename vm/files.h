@@ -20,9 +20,15 @@ struct vm_names {
 
 /* Names of the regular files in the directory of VMX, sorted, without subdirectories. */
 bool vm_files_beside(const char *vmx, struct vm_names *names, struct error *error);
+/* Add a copy of NAME. */
+bool vm_names_add(struct vm_names *names, const char *name, struct error *error);
+void vm_names_sort(struct vm_names *names);
 void vm_names_free(struct vm_names *names);
 
 /* True when NAME ends in SUFFIX, in any case. */
 bool vm_has_suffix(const char *name, const char *suffix);
+
+/* True for the name of a file that the dataFileKey encrypts: nvram, vmsn, vmss, vmem. */
+bool vm_is_data_file(const char *name);
 
 #endif

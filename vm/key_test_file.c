@@ -296,11 +296,10 @@ static bool test_other(struct tester *t, const struct tree_file *file)
         ok = add_problem(t, KEY_TEST_LOCATOR, &error);
     } else {
         const char *at = buffer_text(&text);
-        for (size_t length = 0; ok && found < LOCATORS_MAX; at += length, found++) {
-            at = strcasestr(at, prefix);
+        for (size_t length; ok && found < LOCATORS_MAX; at += length, found++) {
+            at = locator_find(at, &length);
             if (at == NULL)
                 break;
-            length = strcspn(at, "\"' \t\r\n");
             ok = test_locator(t, at, length);
         }
         if (ok && found == 0) {

@@ -23,15 +23,6 @@ static bool is_copied(const char *name)
     return false;
 }
 
-static bool is_data_file(const char *name)
-{
-    static const char *const suffixes[] = {".nvram", ".vmsn", ".vmss", ".vmem"};
-    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++)
-        if (vm_has_suffix(name, suffixes[i]))
-            return true;
-    return false;
-}
-
 static bool is_container(int fd)
 {
     uint8_t head[4];
@@ -81,7 +72,7 @@ static bool take_file(struct recovery *r, const char *name, json_t *proofs, cons
     int fd = path == NULL ? -1 : file_open_read(source, error);
     bool ok = fd >= 0;
     *state = "left";
-    if (ok && is_data_file(name) && is_container(fd)) {
+    if (ok && vm_is_data_file(name) && is_container(fd)) {
         *state = "recovered";
         ok = decrypt_file(r, fd, source, name, path, proofs, error);
     } else if (ok && is_copied(name)) {

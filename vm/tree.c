@@ -21,29 +21,9 @@ struct tree {
     size_t file_at;
 };
 
-static bool add(struct vm_names *names, const char *name, struct error *error)
-{
-    size_t count = names->count;
-    if ((count & (count - 1)) == 0) {
-        char **grown = realloc(names->names, (count == 0 ? 1 : 2 * count) * sizeof *grown);
-        if (grown == NULL)
-            return error_memory(error);
-        names->names = grown;
-    }
-    names->names[count] = strdup(name);
-    names->count += names->names[count] != NULL;
-    return names->count > count || error_memory(error);
-}
-
 static int by_name(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void sort(struct vm_names *names)
-{
-    if (names->count > 1)
-        qsort(names->names, names->count, sizeof *names->names, by_name);
 }
 
 static char *join(const char *directory, const char *name, struct error *error)
@@ -57,15 +37,11 @@ static char *join(const char *directory, const char *name, struct error *error)
 
 static enum tree_kind kind_of(const char *name)
 {
-    static const char *const data[] = {".nvram", ".vmsn", ".vmss", ".vmem"};
     if (vm_has_suffix(name, ".vmx"))
         return TREE_VMX;
     if (vm_has_suffix(name, ".vmdk"))
         return TREE_VMDK;
-    for (size_t i = 0; i < sizeof data / sizeof data[0]; i++)
-        if (vm_has_suffix(name, data[i]))
-            return TREE_DATA;
-    return TREE_OTHER;
+    return vm_is_data_file(name) ? TREE_DATA : TREE_OTHER;
 }
 
 /* What ENTRY is, without following a link to a directory. */
@@ -90,11 +66,12 @@ static bool take_entry(struct tree *t, DIR *directory, const struct dirent *entr
         return true;
     bool file;
     if (is_directory(directory, entry, &file))
-        return add(below, name, error);
+        return vm_names_add(below, name, error);
     enum tree_kind kind = file ? kind_of(name) : TREE_OTHER;
     if (kind == TREE_OTHER)
         return true;
-    return add(&t->files, name, error) && (kind != TREE_VMX || add(&t->vmx, name, error));
+    return vm_names_add(&t->files, name, error) &&
+           (kind != TREE_VMX || vm_names_add(&t->vmx, name, error));
 }
 
 /* Put the directories BELOW on the pile, so that the first is on top. */
@@ -102,7 +79,7 @@ static bool pile_up(struct tree *t, const struct vm_names *below, struct error *
 {
     for (size_t i = below->count; i-- > 0;) {
         char *path = join(t->directory, below->names[i], error);
-        bool ok = path != NULL && add(&t->pending, path, error);
+        bool ok = path != NULL && vm_names_add(&t->pending, path, error);
         free(path);
         if (!ok)
             return false;
@@ -133,9 +110,9 @@ static bool enter(struct tree *t, char *directory, struct error *error)
         error_in_file(error, directory);
     }
     closedir(stream);
-    sort(&t->files);
-    sort(&t->vmx);
-    sort(&below);
+    vm_names_sort(&t->files);
+    vm_names_sort(&t->vmx);
+    vm_names_sort(&below);
     struct error piled = ERROR_INIT;
     if (!pile_up(t, &below, &piled) && ok) {
         *error = piled;
