@@ -9,7 +9,7 @@ INSTALL ?= install
 CFLAGS ?= -O2 -g
 
 PACKAGES := libcrypto yaml-0.1 jansson zlib liburing sqlite3 expat tss2-esys tss2-mu tss2-tctildr tss2-rc
-ROOMS := base keywrap vmx vmdk vmdk/xts vm
+ROOMS := base keywrap tpm vmx vmdk vmdk/xts vm
 TOOLS := $(patsubst tools/%.c,%,$(wildcard tools/vmcrypt*.c))
 
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wvla -Wundef -Wstrict-prototypes -Wmissing-prototypes \
