@@ -8,7 +8,8 @@ PKG_CONFIG ?= pkg-config
 INSTALL ?= install
 CFLAGS ?= -O2 -g
 
-PACKAGES := libcrypto yaml-0.1 jansson zlib liburing sqlite3 expat tss2-esys tss2-mu tss2-tctildr tss2-rc
+PACKAGES := libcrypto yaml-0.1 jansson zlib liburing sqlite3 expat tss2-esys tss2-mu tss2-tctildr tss2-rc \
+            libarchive
 ROOMS := base keywrap tpm vmx vmdk vmdk/xts vm
 TOOLS := $(patsubst tools/%.c,%,$(wildcard tools/vmcrypt*.c))
 
@@ -37,7 +38,7 @@ library := $(BUILD)/libvmcrypt.a
 programs := $(addprefix $(BUILD)/,$(TOOLS))
 compile = $(CC) $(own_cppflags) $(package_cflags) $(CPPFLAGS) $(own_cflags) $(CFLAGS)
 
-.PHONY: all check check-unit check-e2e check-arm64 check-sanitized bench bench-disk bench-read fuzz fuzz-smoke format
+.PHONY: all check check-unit check-e2e check-arm64 check-sanitized bench bench-disk bench-read bench-replay fuzz fuzz-smoke format
 .PHONY: install clean FORCE check-crash
 .PHONY: lint lint-format lint-shell lint-cppcheck lint-tidy
 .DELETE_ON_ERROR:
@@ -139,6 +140,14 @@ $(bench_read): $(BUILD)/tests/bench/bench_read.o $(library)
 
 bench-read: all $(bench_read)
 	/usr/bin/python3 tests/bench/bench_read.py --build $(BUILD) $(BENCH_ARGS)
+
+# Event logs: parsing and replay against hashing their digests alone.
+bench_replay := $(BUILD)/tests/bench/bench_replay
+$(bench_replay): $(BUILD)/tests/bench/bench_replay.o $(library)
+	$(CC) $(own_cflags) $(CFLAGS) $(own_ldflags) $(LDFLAGS) -o $@ $^ $(package_libs) $(LDLIBS)
+
+bench-replay: $(bench_replay)
+	$(bench_replay) $(BENCH_ARGS)
 
 # The copy path against cp and qemu-img, file to file.
 bench-disk: all

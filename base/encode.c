@@ -135,3 +135,14 @@ bool percent_encode(const void *data, size_t length, struct buffer *out)
     }
     return !out->failed;
 }
+
+const char *hex_text(const void *data, size_t length, char *text)
+{
+    const uint8_t *bytes = data;
+    for (size_t i = 0; i < length; i++) {
+        text[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
+        text[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
+    }
+    text[2 * length] = '\0';
+    return text;
+}

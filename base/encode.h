@@ -23,6 +23,8 @@ bool base64_encode(const void *data, size_t length, struct buffer *out);
 
 bool hex_decode(const char *text, size_t length, uint8_t *out, size_t *out_length);
 bool hex_encode(const void *data, size_t length, struct buffer *out);
+/* The same into TEXT, which has 2 * LENGTH + 1 bytes; returns TEXT. */
+const char *hex_text(const void *data, size_t length, char *text);
 
 /* "%2f" escapes as in key locators: every byte that is no ASCII letter or digit, in lower-case
  * hex [source: govmomi crypto/url_helpers.go]. Decoding takes either case of hex. */

@@ -10,6 +10,7 @@
 #include "keywrap/source.h"
 #include "keywrap/wrap.h"
 #include "tools/cli_key.h"
+#include "tools/cli_key_attestation.h"
 #include "tools/cli_key_output.h"
 
 enum { TEXT_LIMIT = 16 << 20 };
@@ -213,7 +214,7 @@ int cli_key_unwrap(struct cli *cli)
     struct error error = ERROR_INIT;
     struct wrapping w;
     start(&w, cli, false);
-    bool ok = unwrap(&w, &error);
+    bool ok = cli_key_attested(cli, &error) && unwrap(&w, &error);
     wrap_key_free(&w.key);
     return ok ? 0 : cli_fail(cli, &error);
 }

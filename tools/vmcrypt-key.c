@@ -45,6 +45,12 @@ static const struct cli_option unwrap_options[] = {
     {"form", 0, "FORM", "write it raw, hex, base64, base64url, jwk or locator; default: raw"},
     {"id", 0, "ID", "which key of several; the id in a JWK"},
     {"reveal", 0, NULL, "show the key on a terminal"},
+    {"require-attestation", 0, "FILE", "only if this document says that the host is trusted"},
+    {"trust", 0, "KEY.pem", "public key, or certificate, of who may sign such documents"},
+    {"attestation-nonce", 0, "HEX", "the document must be for this nonce"},
+    {"attestation-policy", 0, "SHA256", "it must be by the policy with this digest"},
+    {"attestation-host", 0, "NAME", "it must be for this host"},
+    {"attestation-max-age", 0, "SECONDS", "it must be no older, however long it is good for"},
     {"force", 'f', NULL, "replace OUT if it exists"},
 };
 

@@ -1,0 +1,293 @@
+/*
+ * verdict_esxi - R8, ESXi's own measurements: modules, options, command line, signers, version.
+ *
+ * The boot loader extends PCRs 11 to 14 [source: vmware/esx-boot]; with TXT, PCRs 19 to 21 hold the
+ * same [real: Intel SecL's host manifests]. A module's digest is that of its bytes, and its name
+ * is not covered by anything: so digests decide, of all events in these PCRs, whatever they are
+ * called.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/sha.h>
+
+#include "base/buffer.h"
+#include "base/encode.h"
+#include "tpm/event_types.h"
+#include "tpm/verdict_private.h"
+
+enum {
+    HEX_MAX = 2 * BANK_DIGEST_MAX + 1,
+    COMMAND_LINE_MAX = 16384,
+    SIGNER_MAX = 8192,
+    SMALL_MAX = 1024
+};
+
+/* What an image accounts for. */
+struct account {
+    size_t modules;    /* digests of the image */
+    size_t missed;     /* events that nothing accounts for */
+    size_t by_name;    /* volatile modules */
+    size_t first_miss; /* index of the event */
+};
+
+static bool in_esxi_pcr(const struct eventlog_event *event)
+{
+    return event->type != EV_NO_ACTION &&
+           ((event->pcr >= 11 && event->pcr <= 14) || (event->pcr >= 19 && event->pcr <= 21));
+}
+
+/* Digests of files without content that ESXi measures: nothing, a line end, a zero byte. */
+static bool is_empty_file(const struct eventlog_event *event, const struct eventlog_digest *d)
+{
+    static const char *const contents[] = {"", "\n", "\0"};
+    static const size_t lengths[] = {0, 1, 1};
+    uint8_t digest[BANK_DIGEST_MAX];
+    for (size_t i = 0; (event->pcr == 14 || event->pcr == 20 || event->pcr == 21) && i < 3; i++)
+        if (bank_hash(d->algorithm, contents[i], lengths[i], NULL, 0, digest) &&
+            memcmp(digest, d->bytes, d->size) == 0)
+            return true;
+    return false;
+}
+
+static const struct fact *fact_of(const struct judge *j, const struct eventlog_event *event)
+{
+    for (size_t i = 0; i < j->facts.count; i++)
+        if (j->facts.facts[i].event == event)
+            return &j->facts.facts[i];
+    return NULL;
+}
+
+static bool signer_is_permitted(const struct judge *j, const struct fact *f)
+{
+    uint8_t digest[32];
+    char text[HEX_MAX];
+    if (j->policy->signers == NULL)
+        return true;
+    SHA256(f->blob, f->blob_length, digest);
+    return policy_lists(j->policy->signers, hex_text(digest, sizeof digest, text));
+}
+
+static bool command_line_is_permitted(struct judge *j, const struct fact *f)
+{
+    struct error error = ERROR_INIT;
+    bool found = false;
+    if (j->policy->command_lines == NULL)
+        return true;
+    char *given = f->value == NULL ? NULL : policy_normalise(j->policy, f->value, &error);
+    for (size_t i = 0; given != NULL && i < json_array_size(j->policy->command_lines); i++) {
+        const char *listed = json_string_value(json_array_get(j->policy->command_lines, i));
+        char *wanted = policy_normalise(j->policy, listed, &error);
+        found = found || (wanted != NULL && strcmp(given, wanted) == 0);
+        free(wanted);
+    }
+    free(given);
+    return found;
+}
+
+static bool asset_tag_is_permitted(const struct judge *j, const struct fact *f)
+{
+    struct buffer hex = BUFFER_INIT;
+    if (j->policy->asset_tags == NULL)
+        return true;
+    bool found = hex_encode(f->blob, f->blob_length, &hex) &&
+                 policy_lists(j->policy->asset_tags, buffer_text(&hex));
+    buffer_free(&hex);
+    return found;
+}
+
+/*
+ * A module's bytes in the place of an event's data would make its digest cover them. So a fact must
+ * be where the boot loader measures such, and no larger than it can be.
+ */
+static bool fact_fits(const struct fact *f)
+{
+    bool txt = f->event->pcr >= 19;
+    size_t most = f->kind == FACT_SIGNER         ? SIGNER_MAX
+                  : f->kind == FACT_COMMAND_LINE ? COMMAND_LINE_MAX
+                                                 : SMALL_MAX;
+    unsigned pcr = f->kind == FACT_VERSION ? 13 : 14;
+    bool anywhere = f->kind == FACT_SECURITY_OPTION || f->kind == FACT_BOOT_COMPLETE;
+    return f->event->length <= most && (txt || anywhere || f->event->pcr == pcr);
+}
+
+/* What an event's own data say, where the digest covers them. */
+static bool fact_is_permitted(struct judge *j, const struct fact *f)
+{
+    if (!fact_fits(f))
+        return false;
+    switch (f->kind) {
+    case FACT_SIGNER:
+        return signer_is_permitted(j, f);
+    case FACT_COMMAND_LINE:
+        return command_line_is_permitted(j, f);
+    case FACT_ASSET_TAG:
+        return asset_tag_is_permitted(j, f);
+    case FACT_VERSION:
+    case FACT_SECURITY_OPTION:
+    case FACT_BOOT_COMPLETE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Each volatile name is good for one event. */
+static bool is_volatile(const struct judge *j, const struct fact *f, bool *used)
+{
+    const json_t *list = j->policy->volatile_modules;
+    if (f == NULL || f->name == NULL || (f->kind != FACT_MODULE && f->kind != FACT_BOOT_OPTION))
+        return false;
+    for (size_t i = 0; i < json_array_size(list); i++)
+        if (!used[i] && strcmp(json_string_value(json_array_get(list, i)), f->name) == 0) {
+            used[i] = true;
+            return true;
+        }
+    return false;
+}
+
+static bool is_separator_event(const struct judge *j, size_t i)
+{
+    const struct eventlog_event *event = &j->evidence->log->events[i];
+    return event->type == EV_SEPARATOR && event->length == 4 && j->checks[i].holds != 0 &&
+           j->checks[i].fails == 0;
+}
+
+/* Account for every event by IMAGE and the policy. */
+static bool account_for(struct judge *j, const struct fact *const *facts, const json_t *image,
+                        struct account *out)
+{
+    const struct eventlog *log = j->evidence->log;
+    const json_t *modules = json_object_get(image, "modules");
+    bool *used = calloc(json_array_size(j->policy->volatile_modules) + 1, sizeof *used);
+    *out = (struct account){.first_miss = SIZE_MAX};
+    if (used == NULL)
+        return false;
+    for (size_t i = 0; i < log->event_count; i++) {
+        const struct eventlog_event *event = &log->events[i];
+        const struct eventlog_digest *d = NULL;
+        char text[HEX_MAX];
+        if (!in_esxi_pcr(event) || is_separator_event(j, i))
+            continue;
+        bool vouched = judge_vouches(j, event, &d);
+        const struct fact *f = facts[i];
+        if (vouched && json_object_get(modules, hex_text(d->bytes, d->size, text)) != NULL) {
+            out->modules++;
+        } else if (vouched && is_empty_file(event, d)) {
+            continue;
+        } else if (vouched && f != NULL && f->authenticated && fact_is_permitted(j, f)) {
+            continue;
+        } else if (vouched && is_volatile(j, f, used)) {
+            out->by_name++;
+        } else if (out->missed++ == 0) {
+            out->first_miss = i;
+        }
+    }
+    free(used);
+    return true;
+}
+
+static bool better(const struct account *a, const struct account *b)
+{
+    return a->missed != b->missed ? a->missed < b->missed : a->modules > b->modules;
+}
+
+static const char *kind_text(const struct judge *j, const struct fact *f)
+{
+    if (f == NULL)
+        return "an event that is none of ESXi's";
+    if (f->kind == FACT_COMMAND_LINE)
+        return f->authenticated ? "a command line that is not permitted"
+                                : "a command line that its digest does not cover";
+    if (f->kind == FACT_SIGNER)
+        return f->authenticated ? "a signer that is not permitted"
+                                : "a signer that its digest does not cover";
+    if (f->kind == FACT_ASSET_TAG)
+        return "an asset tag that is not permitted";
+    return json_array_size(j->policy->base_images) == 0 ? "a module, and no base image is permitted"
+                                                        : "a module of no permitted base image";
+}
+
+static void tell_missed(struct judge *j, const struct fact *const *facts,
+                        const struct account *best)
+{
+    const struct eventlog_event *event = &j->evidence->log->events[best->first_miss];
+    const struct fact *f = facts[best->first_miss];
+    judge_note(
+        j, RUNG_BOOT, "base image", QUOTE_FAIL,
+        "%zu of ESXi's events are not accounted for; the first is event %zu in PCR %u: %s%s%.80s%s",
+        best->missed, event->number, event->pcr,
+        judge_vouches(j, event, NULL) ? kind_text(j, f) : "no quote vouches for its PCR",
+        f != NULL && f->name != NULL ? " (called \"" : "",
+        f != NULL && f->name != NULL ? f->name : "",
+        f != NULL && f->name != NULL ? "\", which nothing vouches for)" : "");
+}
+
+/* The image that accounts for most; *BEST is what it leaves. */
+static const json_t *choose_image(struct judge *j, const struct fact *const *facts,
+                                  struct account *best)
+{
+    const json_t *none = json_array_get(j->policy->base_images, 0), *chosen = none;
+    if (!account_for(j, facts, none, best))
+        return NULL;
+    for (size_t i = 1; i < json_array_size(j->policy->base_images); i++) {
+        struct account a;
+        const json_t *image = json_array_get(j->policy->base_images, i);
+        if (account_for(j, facts, image, &a) && better(&a, best)) {
+            *best = a;
+            chosen = image;
+        }
+    }
+    return chosen;
+}
+
+static void judge_image(struct judge *j, const struct fact *const *facts)
+{
+    struct account best = {0};
+    const json_t *image = choose_image(j, facts, &best);
+    const char *name = json_string_value(json_object_get(image, "name"));
+    if (best.missed > 0)
+        tell_missed(j, facts, &best);
+    else if (best.modules == 0)
+        judge_note(j, RUNG_BOOT, "base image", QUOTE_FAIL,
+                   "the log has no module of any permitted base image");
+    j->base_image = best.missed == 0 && best.modules > 0;
+    if (j->base_image)
+        judge_note(j, RUNG_BOOT, "base image", QUOTE_PASS, "%.200s: %zu modules", name,
+                   best.modules);
+    if (best.by_name > 0)
+        judge_note(j, RUNG_BOOT, "volatile modules", QUOTE_WARN,
+                   "%zu were taken by their names, which nothing vouches for", best.by_name);
+}
+
+static void judge_security_options(struct judge *j)
+{
+    for (size_t i = 0; i < json_array_size(j->policy->security_options); i++) {
+        const char *wanted = json_string_value(json_array_get(j->policy->security_options, i));
+        bool found = false;
+        for (size_t k = 0; k < j->facts.count; k++) {
+            const struct fact *f = &j->facts.facts[k];
+            found =
+                found || (f->kind == FACT_SECURITY_OPTION && f->authenticated && f->value != NULL &&
+                          strcmp(f->value, wanted) == 0 && judge_vouches(j, f->event, NULL));
+        }
+        judge_note(j, RUNG_BOOT, "security option", found ? QUOTE_PASS : QUOTE_FAIL, "%.200s %s",
+                   wanted, found ? "was measured" : "was not measured");
+    }
+}
+
+void judge_esxi(struct judge *j)
+{
+    const struct eventlog *log = j->evidence->log;
+    const struct fact **facts = calloc(log->event_count + 1, sizeof(const struct fact *));
+    if (facts == NULL) {
+        j->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < log->event_count; i++)
+        if (in_esxi_pcr(&log->events[i]))
+            facts[i] = fact_of(j, &log->events[i]);
+    judge_image(j, facts);
+    judge_security_options(j);
+    free(facts);
+}
