@@ -171,6 +171,9 @@ static bool load_all(struct attesting *a, struct error *error)
         return error_set(error, ERROR_USAGE, "--sign needs --document, where to write it");
     if (cli_value(a->cli, "document") != NULL && cli_value(a->cli, "sign") == NULL)
         return error_set(error, ERROR_USAGE, "--document needs --sign, the key to sign it with");
+    if (cli_value(a->cli, "sign") != NULL && cli_value(a->cli, "time") != NULL)
+        return error_set(error, ERROR_USAGE,
+                         "--time goes without --sign: a document says what holds now");
     a->has_policy = policy_load(&a->policy, policy, error);
     if (!a->has_policy || !eventlog_load(a->cli->operands[0], &a->log_bytes, error))
         return false;
@@ -207,22 +210,18 @@ static void free_all(struct attesting *a)
 static json_t *proven_pcrs(const struct attesting *a)
 {
     json_t *root = json_object();
-    for (size_t b = 0; b < a->policy.bank_count; b++) {
+    for (size_t b = 0; b < a->verdict.proven.bank_count; b++) {
+        const struct pcr_bank *values = &a->verdict.proven.banks[b];
         json_t *bank = json_object();
         char name[16], index[8], hex[2 * BANK_DIGEST_MAX + 1];
-        for (unsigned n = 0; n < PCR_COUNT; n++)
-            for (size_t q = 0; (a->verdict.proven[b] >> n & 1) && q < a->quote_count; q++) {
-                const struct pcr_bank *values = pcr_bank(&a->values[q], a->policy.banks[b]);
-                if (values == NULL || !(values->known >> n & 1))
-                    continue;
-                snprintf(index, sizeof index, "%u", n);
-                json_object_set_new(bank, index,
-                                    json_string(hex_text(values->value[n], values->size, hex)));
-            }
-        if (json_object_size(bank) > 0)
-            json_object_set_new(root, bank_name(a->policy.banks[b], name), bank);
-        else
-            json_decref(bank);
+        for (unsigned n = 0; n < PCR_COUNT; n++) {
+            if (!(values->known >> n & 1))
+                continue;
+            snprintf(index, sizeof index, "%u", n);
+            json_object_set_new(bank, index,
+                                json_string(hex_text(values->value[n], values->size, hex)));
+        }
+        json_object_set_new(root, bank_name(values->algorithm, name), bank);
     }
     return root;
 }

@@ -15,6 +15,7 @@ static const struct {
     {"disk", "look into, decrypt, encrypt, rekey and verify virtual disks"},
     {"file", "look into, decrypt and encrypt swap files"},
     {"key", "explain keys, key locators and key files"},
+    {"tpm", "what a host booted: event logs, quotes and verdicts"},
 };
 
 static void print_help(FILE *to)

@@ -35,9 +35,22 @@ const struct bank_algorithm *bank_by_name(const char *name);
 /* "sha256", or "0x1234" for an unknown one; TEXT has 16 bytes. */
 const char *bank_name(uint16_t id, char text[16]);
 
+/* What OpenSSL calls it, for EVP_MD_fetch; NULL for one that we do not know. */
+const char *bank_openssl_name(uint16_t id);
+
 /* OUT = H(A || B), BANK_DIGEST_MAX bytes at most; false for an algorithm that we do not know or
  * that OpenSSL lacks. OUT may be A. */
 bool bank_hash(uint16_t id, const void *a, size_t a_length, const void *b, size_t b_length,
                uint8_t *out);
+
+/* The same many times over in one algorithm, without looking it up each time. */
+struct bank_hasher;
+
+/* NULL for an algorithm that we do not know or that OpenSSL lacks, or when memory is short. */
+struct bank_hasher *bank_hasher_open(uint16_t id);
+void bank_hasher_close(struct bank_hasher *hasher);
+
+/* VALUE = H(VALUE || DIGEST), both of the algorithm's size; what a TPM does to a PCR. */
+bool bank_extend(struct bank_hasher *hasher, uint8_t *value, const uint8_t *digest);
 
 #endif

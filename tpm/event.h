@@ -40,15 +40,20 @@ struct event_check {
 void event_check(const struct eventlog *log, const struct eventlog_event *event,
                  struct event_check *check);
 
+/* The digest covers data[START, START + LENGTH). Never true for no bytes: what is not there is
+ * vouched for by nothing. */
+bool event_covers(const struct event_check *check, size_t start, size_t length);
+
 /*
  * {"kind": "...", "summary": "one line", "fields": {NAME: VALUE, ...}, "authenticated": [NAME,
  * ...], "problems": ["..."]}: kind is "uefi-variable", "uefi-image", "gpt", "separator", "action",
- * "firmware-blob", "handoff-tables", "esxi-module", "esxi-boot-option", "esxi-command-line",
- * "esxi-signer", "esxi-asset-tag", "esxi-version", "esxi-boot-security-option", "windows-tags",
- * "systemd-tag", "linux-tag", "ipl", "spec-id", "startup-locality", "sp800-155", "h-crtm", "txt",
- * "text", "data" ... Values are strings (untrusted text, hex for bytes), numbers, arrays, objects.
- * A structure that does not parse is told in problems and comes as "data". Bounded in the size of
- * the event. NULL when memory is short. CHECK is that of event_check.
+ * "firmware-blob", "handoff-tables", "spdm-device", "esxi-preboot", "esxi-module",
+ * "esxi-boot-option", "esxi-command-line", "esxi-signer", "esxi-asset-tag", "esxi-version",
+ * "esxi-boot-security-option", "windows-tags", "systemd-tag", "linux-tag", "tags", "ipl",
+ * "spec-id", "startup-locality", "sp800-155", "h-crtm", "txt", "text", "data" ... Values are
+ * strings (untrusted text, hex for bytes), numbers, arrays, objects. A structure that does not
+ * parse is told in problems and comes as "data". Bounded in the size of the event. NULL when memory
+ * is short. CHECK is that of event_check.
  */
 json_t *event_decode(const struct eventlog *log, const struct eventlog_event *event,
                      const struct event_check *check);

@@ -70,6 +70,9 @@ struct eventlog {
     uint8_t version_major, version_minor, errata, uintn_size;
     const uint8_t *vendor_info;
     size_t vendor_info_size;
+    bool drtm;    /* a dynamic launch (Intel TXT) reset PCRs 17 to 22 to zero */
+    bool partial; /* of a report: there may be more events, and PCRs that it tells nothing of */
+    bool cc; /* of a confidential VM (CCEL): indexes are those of measurement registers, not PCRs */
 
     size_t event_count;
     struct eventlog_event *events;
@@ -78,6 +81,11 @@ struct eventlog {
     uint64_t size;   /* of the whole log */
     size_t quirk_count;
     struct eventlog_quirk *quirks;
+
+    /* The record that is cut off at the end, when so much of it is there that its digests are; its
+     * data is short or missing. Not among the events. */
+    bool has_cut;
+    struct eventlog_event cut;
 
     struct eventlog_digest *digests; /* backs events[].digests */
 };
@@ -98,11 +106,18 @@ const struct eventlog_digest *eventlog_digest(const struct eventlog_event *event
 /* "EV_SEPARATOR"; "EV_0x12345678" form for an unknown type, in TEXT of 24 bytes. */
 const char *eventlog_type_name(uint32_t type, char text[24]);
 
+/* What an event's index names: "PCR 7", or "RTMR 0 (index 1)" in a log of a confidential VM. */
+const char *eventlog_register_name(const struct eventlog *log, uint32_t pcr, char text[32]);
+
 /*
  * The bytes of the log in a file of any form: raw (also securityfs files, whose size is 0), base64,
- * hex, or the JSON of vCenter's .../hardware/tpm/{tpm}/event-log ("data"; then *json, malloc'd, is
- * that text for pcr_load). PATH "-" is standard input.
+ * hex, or JSON: of vCenter's .../hardware/tpm/{tpm}/event-log ("data"), of go-attestation
+ * ("Log"/"Raw"), go-tpm-tools ("eventLog"). PATH "-" is standard input.
  */
 bool eventlog_load(const char *path, struct buffer *bytes, struct error *error);
+/* The same of a file's LENGTH bytes at DATA, NAME for messages; *form, a static text, says how the
+ * log was held: "raw", "base64", "hex", "JSON". */
+bool eventlog_unpack(const char *name, const void *data, size_t length, struct buffer *bytes,
+                     const char **form, struct error *error);
 
 #endif

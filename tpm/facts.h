@@ -16,8 +16,9 @@
 
 enum fact_kind {
     FACT_SECURE_BOOT, /* value: "on" or "off"; from the variable, PCR 7, before the separator */
-    FACT_AUTHORITY,   /* value: certificate subject or hash that verified an image; blob: entry */
-    FACT_DB_ENTRY,    /* as above, of db; name "db", "dbx", "KEK", "PK" */
+    FACT_AUTHORITY,   /* value: certificate subject or hash that verified an image; blob: the
+                         certificate (DER) or hash; name: of the variable */
+    FACT_DB_ENTRY,    /* as above, before the separator; name "PK", "KEK", "db", "dbx" */
     FACT_BOOT_IMAGE,  /* digest: Authenticode, PCR 4 (2 for drivers); name: device path (not
                          authenticated) */
     FACT_MODULE,      /* digest: of a module; name (not authenticated); PCR 11, 12, 13 or of the TXT
@@ -38,22 +39,30 @@ struct fact {
     const struct eventlog_event *event; /* its pcr, digests and number */
     bool authenticated;                 /* value and blob are covered by the digest, which holds in
                                          * every bank that can be hashed */
-    char *name;                         /* never authenticated; NULL */
+    char *name;                         /* not authenticated, but for variables; NULL */
     char *value;                        /* text made safe to show; NULL */
     const uint8_t *blob;                /* inside the log; NULL */
     size_t blob_length;
 };
 
+/* A reason to distrust: SecureBoot twice, configuration after the separator, a doubled b or k, a
+ * missing or doubled separator ... */
+struct fact_problem {
+    size_t event; /* its number; SIZE_MAX for what is missing */
+    bool grave;   /* a rule that real firmware never breaks */
+    char text[200];
+};
+
+enum {
+    FACTS_PROBLEMS_MAX = 1000,  /* more are not kept; a grave one takes the last place */
+    FACTS_ENTRIES_MAX = 100000, /* of one database; more make a grave problem */
+};
+
 struct facts {
     size_t count;
     struct fact *facts;
-    size_t problem_count; /* reasons to distrust: SecureBoot twice, config after the separator,
-                           * duplicate b or k, a missing or doubled separator ... */
-    struct {
-        size_t event;
-        bool grave; /* a rule that real firmware never breaks */
-        char text[200];
-    } * problems;
+    size_t problem_count;
+    struct fact_problem *problems;
 };
 
 bool facts_find(const struct eventlog *log, struct facts *out, struct error *error);

@@ -125,15 +125,13 @@ static bool read_list(const struct section *s, const char *member, enum list_kin
 
 static bool read_banks(struct section *s)
 {
-    static const uint16_t defaults[] = {BANK_SHA256,   BANK_SHA384,   BANK_SHA512,  BANK_SM3_256,
-                                        BANK_SHA3_256, BANK_SHA3_384, BANK_SHA3_512};
     struct policy *p = s->policy;
     const json_t *list;
     if (!read_list(s, "banks", LIST_TEXT, &list))
         return false;
     if (list == NULL) {
-        p->bank_count = sizeof defaults / sizeof defaults[0];
-        memcpy(p->banks, defaults, sizeof defaults);
+        p->bank_count = 1;
+        p->banks[0] = BANK_SHA256;
         return true;
     }
     for (size_t i = 0; i < json_array_size(list); i++) {
@@ -228,6 +226,7 @@ static bool read_attestation_key(struct policy *p, struct error *error)
     static const char *const names[] = {"binding", "names", "cas", "certificates-pem", NULL};
     static const char *const words[] = {"certificate", "credential", "name"};
     struct section s = {.policy = p, .name = "", .error = error};
+    /* A record of a credential proves nothing unless the verifier itself kept it. */
     bool *const flags[] = {&p->bind_certificate, &p->bind_credential, &p->bind_name};
     const json_t *binding;
     if (!open_section(&s, "attestation-key", names) ||
@@ -235,7 +234,7 @@ static bool read_attestation_key(struct policy *p, struct error *error)
         !read_list(&s, "names", LIST_DIGEST, &p->ak_names) || !read_cas(&s, &p->ak_cas))
         return false;
     for (size_t k = 0; k < 3; k++)
-        *flags[k] = binding == NULL || policy_lists(binding, words[k]);
+        *flags[k] = binding == NULL ? k != 1 : policy_lists(binding, words[k]);
     for (size_t i = 0; i < json_array_size(binding); i++) {
         const char *word = json_string_value(json_array_get(binding, i));
         if (strcmp(word, words[0]) != 0 && strcmp(word, words[1]) != 0 &&
@@ -272,7 +271,9 @@ static bool read_boot(struct policy *p, struct error *error)
     return open_section(&s, "boot", names) &&
            read_word(&s, "secure-boot", "required", "optional", &p->secure_boot_required) &&
            read_list(&s, "authorities", LIST_DIGEST, &p->authorities) &&
-           read_list(&s, "images", LIST_DIGEST, &p->images) && read_pcrs(&s);
+           read_list(&s, "images", LIST_DIGEST, &p->images) && read_pcrs(&s) &&
+           (p->authorities == NULL || p->secure_boot_required ||
+            wrong(&s, "authorities", "mean nothing without secure-boot: required"));
 }
 
 static bool read_base_images(const struct section *s)
@@ -296,17 +297,21 @@ static bool read_base_images(const struct section *s)
     return true;
 }
 
-/* PCRs 11 to 14 only mean something when what extended them is known to be ESXi's boot loader. */
+/* PCRs 11 to 14 only mean something when what extended them is known to be ESXi's boot loader, and
+ * that it does not start what would not let it measure: any kernel can ask it not to, and only
+ * Secure Boot makes it verify the kernel. [source: vmware/esx-boot, mboot] */
 static bool check_anchor(const struct section *s)
 {
     const struct policy *p = s->policy;
-    bool anchored = (p->secure_boot_required && p->authorities != NULL) || p->images != NULL ||
-                    json_object_get(p->pcrs, "4") != NULL || json_object_get(p->pcrs, "17") != NULL;
-    return s->map == NULL || anchored ||
+    bool verified = p->secure_boot_required || json_object_get(p->pcrs, "7") != NULL;
+    bool loader =
+        p->authorities != NULL || p->images != NULL || json_object_get(p->pcrs, "4") != NULL;
+    bool dynamic = json_object_get(p->pcrs, "17") != NULL;
+    return s->map == NULL || (verified && loader) || dynamic ||
            wrong(s, "base-images",
                  "nothing ties PCRs 11 to 14 to ESXi's boot loader: any software can extend them; "
-                 "add boot.secure-boot: required with boot.authorities, or boot.images, or values "
-                 "of PCR 4 or 17 in boot.pcrs");
+                 "add boot.secure-boot: required with boot.authorities or boot.images, or values "
+                 "of PCRs 4 and 7, or of PCR 17, in boot.pcrs");
 }
 
 static bool read_esxi(struct policy *p, struct error *error)

@@ -4,7 +4,9 @@
  *   version: 1
  *   name: production
  *   quote:
- *     banks: [sha256, sha384]            # banks whose values count; default: all but sha1
+ *     banks: [sha384, sha256]            # banks whose values count, the best first; default:
+ *                                        # sha256. Only those that the firmware is known to extend:
+ *                                        # in another that the TPM has, anything can be made up
  *     nonce: required                    # default; optional: for evidence without one
  *   endorsement:
  *     keys: required                     # Trust Authority's require_endorsement_keys
@@ -17,23 +19,28 @@
  *       - {name: esx01, public-key: PEM}
  *       - {name: esx02, sha256: HEX}     # of the SubjectPublicKeyInfo
  *   attestation-key:
- *     binding: [certificate, credential, name]   # which of them will do; default: all three
+ *     binding: [certificate, credential, name]   # which of them will do; default: certificate,
+ *                                        # name. credential rests on the word of who kept the
+ *                                        # record: never take it from the host
  *     names: [HEX]                       # pinned names
  *     cas: [...]                         # for certificates; default: those of endorsement
  *   boot:
  *     secure-boot: required              # or optional, the default
- *     authorities: [SHA-256 HEX of a certificate, ...]  # only these may have verified an image
+ *     authorities: [SHA-256 HEX of a certificate, ...]  # only these may have verified an image;
+ *                                        # needs secure-boot. Whatever they ever signed will do
  *     images: [HEX, ...]                 # Authenticode digests: all of PCR 4 must be among them
- *     pcrs: {"0": [HEX, ...], "7": [HEX]}   # golden values, of any bank
+ *     pcrs: {"0": [HEX, ...], "7": [HEX]}   # golden values, in any of the banks
  *   esxi:
  *     base-images: [esxi-803.yaml]       # as `vmcrypt tpm baseimage` writes them
  *     volatile: [state.tgz, ...]         # modules taken by their name, which nothing vouches for;
  *                                        # default: none
  *     signers: [HEX, ...]                # SHA-256 of the DER of certificates or keys
- *     command-lines: ["..."]             # after normalising; default: any
+ *     command-lines: ["..."]             # after normalising
  *     ignore-options: [bootUUID]         # dropped when normalising; the default
  *     security-options: ["execInstalledOnly = TRUE"]   # each must be there
- *     asset-tags: [HEX]
+ *     asset-tags: [HEX]                  # signers, command-lines, security-options, asset-tags:
+ *                                        # without all four, any will do; with one of them, what
+ *                                        # the others do not list is refused
  *   attestation: {lifetime: 3600}        # seconds that a document made by this policy lasts
  *
  * An unknown name is an error: a typing mistake must not weaken a policy.

@@ -49,16 +49,19 @@ struct replay_result {
 
 struct replay_report {
     size_t count;
-    struct replay_result *results; /* banks in VALUES' order, PCRs ascending */
-    bool all_match; /* nothing but MATCHES and ABSENT_INITIAL, and at least one MATCHES */
+    struct replay_result *results; /* banks ascending, PCRs ascending */
+    bool all_match; /* of the values given, nothing but MATCHES and ABSENT_INITIAL, UNKNOWN in a
+                     * partial log, and at least one MATCHES */
 };
 
 /*
- * Compare the log with VALUES. For each difference look for a reason, as a diagnosis and never as
- * a pass: another start locality of PCR 0, missing or doubled ExitBootServices events, a log that
- * was cut off, one event that was altered, left out, added or moved, the digests of another bank, a
- * prefix of the log (values taken before boot ended). Bounded: linear in the events of a PCR for
- * each sort of reason but a square for pairs, which is tried for PCRs with at most 200 events.
+ * Compare the log with VALUES. PCRs that the log has and VALUES lack are UNKNOWN. For each
+ * difference look for a reason, as a diagnosis and never as a pass: another start value (locality
+ * of PCR 0, dynamic launch), a prefix of the log (values taken before boot ended, or events doubled
+ * at the end), missing ExitBootServices events and separators, a log that was cut off, the digests
+ * or the value of another bank or PCR, one event that was altered, left out, added or moved, two
+ * that were left out. Bounded: what costs more than linear time has a budget of extensions, and the
+ * reason says when it ran out.
  */
 bool replay_compare(const struct eventlog *log, const struct pcr_set *values,
                     struct replay_report *report, struct error *error);

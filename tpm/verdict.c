@@ -51,6 +51,9 @@ static void judge_log(struct judge *j)
                                         "the last record is cut off", "what follows is no record"};
     bool whole = log->tail == EVENTLOG_TAIL_NONE || log->tail == EVENTLOG_TAIL_FF ||
                  log->tail == EVENTLOG_TAIL_ZERO;
+    if (log->cc)
+        judge_note(j, RUNG_LOG, "registers", QUOTE_FAIL,
+                   "this is the log of a confidential VM, whose registers no TPM quotes");
     judge_note(j, RUNG_LOG, "events", QUOTE_PASS, "%zu events, %" PRIu64 " of %" PRIu64 " bytes",
                log->event_count, log->parsed, log->size);
     if (log->tail != EVENTLOG_TAIL_NONE)
@@ -135,6 +138,13 @@ static const char *match_reason(const struct replay_result *r)
                                              : "nothing was found that would explain it";
 }
 
+static void prove(struct judge *j, const struct pcr_set *values, const struct replay_result *r)
+{
+    const struct pcr_bank *bank = pcr_bank(values, r->algorithm);
+    if (policy_bank(j->policy, r->algorithm) < j->policy->bank_count)
+        pcr_put(&j->verdict->proven, r->algorithm, r->pcr, bank->value[r->pcr], bank->size);
+}
+
 static void compare_values(struct judge *j, const struct pcr_set *values, bool genuine)
 {
     struct replay_report report;
@@ -147,15 +157,16 @@ static void compare_values(struct judge *j, const struct pcr_set *values, bool g
     size_t matches = 0;
     for (size_t i = 0; i < report.count; i++) {
         const struct replay_result *r = &report.results[i];
-        size_t bank = policy_bank(j->policy, r->algorithm);
         bank_name(r->algorithm, name);
         if (r->match == REPLAY_MATCHES || r->match == REPLAY_ABSENT_INITIAL) {
             matches++;
-            if (genuine && bank < j->policy->bank_count)
-                j->verdict->proven[bank] |= 1u << r->pcr;
-        } else if (r->match == REPLAY_UNKNOWN || r->match == REPLAY_SKIPPED) {
-            judge_note(j, RUNG_PCRS, "PCR", QUOTE_WARN,
-                       "%s PCR %u cannot be computed from this log", name, r->pcr);
+            if (genuine)
+                prove(j, values, r);
+        } else if (r->match == REPLAY_UNKNOWN) {
+            judge_note(j, RUNG_PCRS, "PCR", QUOTE_WARN, "%s PCR %u is in no quote", name, r->pcr);
+        } else if (r->match == REPLAY_SKIPPED) {
+            judge_note(j, RUNG_PCRS, "PCR", QUOTE_WARN, "%s PCR %u cannot be computed here", name,
+                       r->pcr);
         } else {
             judge_note(j, RUNG_PCRS, "PCR", QUOTE_FAIL, "%s PCR %u differs: %s", name, r->pcr,
                        match_reason(r));
@@ -197,6 +208,20 @@ static void judge_one_quote(struct judge *j, size_t i)
     compare_values(j, &values, result.valid);
 }
 
+/* Parts of different boots, each good by itself, make one that never was. */
+static void judge_one_boot(struct judge *j)
+{
+    const TPMS_ATTEST *first = &j->evidence->quotes[0].quote->attest;
+    for (size_t i = 1; i < j->evidence->quote_count; i++) {
+        const TPMS_ATTEST *next = &j->evidence->quotes[i].quote->attest;
+        if (first->clockInfo.resetCount != next->clockInfo.resetCount ||
+            first->clockInfo.restartCount != next->clockInfo.restartCount ||
+            first->firmwareVersion != next->firmwareVersion)
+            judge_note(j, RUNG_QUOTE, "one boot", QUOTE_FAIL, "quotes 1 and %zu are of two boots",
+                       i + 1);
+    }
+}
+
 static void judge_quotes(struct judge *j)
 {
     const struct verdict_evidence *e = j->evidence;
@@ -210,31 +235,27 @@ static void judge_quotes(struct judge *j)
                    "the policy requires one: without it the quote may be an old one");
     for (size_t i = 0; i < e->quote_count; i++)
         judge_one_quote(j, i);
-    uint32_t any = 0;
-    for (size_t b = 0; b < j->policy->bank_count; b++)
-        any |= j->verdict->proven[b];
-    if (any == 0)
+    judge_one_boot(j);
+    if (j->verdict->proven.bank_count == 0)
         judge_note(j, RUNG_PCRS, "bank", QUOTE_FAIL,
                    "no PCR is vouched for in a bank that the policy accepts");
 }
 
-bool judge_proven(const struct judge *j, size_t bank, unsigned pcr)
+const struct pcr_bank *judge_bank(const struct judge *j, unsigned pcr)
 {
-    return pcr < PCR_COUNT && (j->verdict->proven[bank] >> pcr & 1);
+    for (size_t b = 0; pcr < PCR_COUNT && b < j->policy->bank_count; b++) {
+        const struct pcr_bank *bank = pcr_bank(&j->verdict->proven, j->policy->banks[b]);
+        if (bank != NULL && bank->known >> pcr & 1)
+            return bank;
+    }
+    return NULL;
 }
 
-bool judge_vouches(const struct judge *j, const struct eventlog_event *event,
-                   const struct eventlog_digest **digest)
+const struct eventlog_digest *judge_digest(const struct judge *j,
+                                           const struct eventlog_event *event)
 {
-    for (size_t b = 0; event->pcr < PCR_COUNT && b < j->policy->bank_count; b++) {
-        const struct eventlog_digest *d = eventlog_digest(event, j->policy->banks[b]);
-        if (d != NULL && judge_proven(j, b, event->pcr)) {
-            if (digest != NULL)
-                *digest = d;
-            return true;
-        }
-    }
-    return false;
+    const struct pcr_bank *bank = judge_bank(j, event->pcr);
+    return bank == NULL ? NULL : eventlog_digest(event, bank->algorithm);
 }
 
 static void set_required(struct judge *j)

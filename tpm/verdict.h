@@ -7,6 +7,8 @@
  *
  * A rung that was not checked never counts as passed. A fact counts for R8 only when a quote that
  * passed covers its PCR in a bank of the policy and the replay of that PCR in that bank matches.
+ * Each PCR is judged in one bank, the first of the policy's for which that is so: an event of it
+ * that has no digest in that bank counts as unexplained, not as one to be judged by another.
  */
 #ifndef VMCRYPT_TPM_VERDICT_H
 #define VMCRYPT_TPM_VERDICT_H
@@ -57,7 +59,8 @@ struct verdict_rung {
 struct verdict {
     bool trusted;                             /* every required rung passed */
     struct verdict_rung rungs[VERDICT_RUNGS]; /* R1 is 0 */
-    uint32_t proven[BANK_MAX]; /* of policy->banks[i]: PCRs that a quote and the replay vouch for */
+    struct pcr_set
+        proven; /* values in the policy's banks that a quote signs and the log explains */
 };
 
 /* False only when memory is short. */

@@ -9,6 +9,15 @@
 
 enum { HEX_MAX = 2 * (2 + BANK_DIGEST_MAX) + 1 };
 
+/* A CA's own key, or one that was certified for something else, is no attestation key. Some clouds
+ * call the only certificate of their TPM that of an EK, whatever its key does. */
+static bool is_for_attesting(const X509 *certificate)
+{
+    struct identity_tpm about;
+    identity_describe(certificate, &about);
+    return !about.is_ca && (about.ak_usage || about.ek_usage || !about.has_usage);
+}
+
 /* R6: by a certificate. */
 static bool by_certificate(struct judge *j)
 {
@@ -22,11 +31,17 @@ static bool by_certificate(struct judge *j)
     bool ok =
         cas->count > 0 && identity_verify_chain(ak->certificate, cas, j->evidence->intermediates,
                                                 j->evidence->now, detail, &error);
-    judge_note(j, RUNG_AK, "certificate", ok ? QUOTE_PASS : QUOTE_FAIL, "%s",
-               ok                ? detail
-               : cas->count == 0 ? "the policy names no CA for attestation keys"
-                                 : error.message);
-    return ok;
+    bool usable = is_for_attesting(ak->certificate);
+    judge_note(j, RUNG_AK, "certificate", ok && usable ? QUOTE_PASS : QUOTE_WARN, "%s",
+               cas->count == 0 ? "the policy names no CA for attestation keys"
+               : !ok           ? error.message
+               : !usable       ? "it is for another use than an attestation key"
+                               : detail);
+    if (ok && usable && !ak->has_public)
+        judge_note(j, RUNG_AK, "key", QUOTE_WARN,
+                   "its public area is not given: that it signs only what its TPM says rests on "
+                   "the CA");
+    return ok && usable;
 }
 
 static bool by_name(struct judge *j)
@@ -46,7 +61,7 @@ static bool by_credential(struct judge *j)
     const struct identity_binding *record = j->evidence->credential;
     if (!j->policy->bind_credential || record == NULL || record->how != IDENTITY_BY_CREDENTIAL)
         return false;
-    judge_note(j, RUNG_AK, "credential", QUOTE_PASS, "%s", record->detail);
+    judge_note(j, RUNG_AK, "credential", QUOTE_WARN, "%s", record->detail);
     return true;
 }
 
@@ -60,7 +75,7 @@ void judge_ak(struct judge *j)
         j->link = LINK_CREDENTIAL;
     else if (by_name(j))
         j->link = LINK_NAME;
-    if (by_certificate(j) && j->link == LINK_NONE)
+    else if (by_certificate(j))
         j->link = LINK_CERTIFICATE;
     if (j->link == LINK_NONE)
         judge_note(j, RUNG_AK, "binding", QUOTE_FAIL,
@@ -131,12 +146,13 @@ static bool manufacturer_is_listed(const json_t *list, const struct identity_tpm
 static void judge_ek_certificate(struct judge *j, EVP_PKEY *ek)
 {
     X509 *certificate = j->evidence->ek_certificate;
-    enum quote_outcome lacking = j->policy->ek_certificate_required ? QUOTE_FAIL : QUOTE_WARN;
+    bool needed = j->policy->ek_certificate_required || j->policy->manufacturers != NULL;
+    enum quote_outcome lacking = needed ? QUOTE_FAIL : QUOTE_WARN;
     struct identity_tpm tpm;
     struct error error = ERROR_INIT;
     char detail[240] = "";
     if (certificate == NULL) {
-        if (j->policy->ek_certificate_required || j->policy->manufacturers != NULL)
+        if (needed)
             judge_note(j, RUNG_EK, "certificate", QUOTE_FAIL, "no EK certificate was given");
         return;
     }
@@ -175,8 +191,9 @@ void judge_ek(struct judge *j)
     judge_ek_certificate(j, ek);
     /* A good EK is worth nothing when the quote came from elsewhere. */
     if (j->link == LINK_CREDENTIAL)
-        judge_note(j, RUNG_EK, "binding", QUOTE_PASS,
-                   "a credential ties the attestation key to it");
+        judge_note(j, RUNG_EK, "binding", QUOTE_WARN,
+                   "a credential ties the attestation key to it, on the word of who kept its "
+                   "record");
     else if (j->link == LINK_NAME)
         judge_note(
             j, RUNG_EK, "binding", QUOTE_WARN,

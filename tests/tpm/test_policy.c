@@ -52,11 +52,11 @@ static void test_defaults(void **state)
     assert_string_equal(p.name, "p.yaml");
     assert_true(p.nonce_required);
     assert_false(p.ek_required || p.ek_certificate_required || p.secure_boot_required);
-    assert_true(p.bind_certificate && p.bind_credential && p.bind_name);
+    assert_true(p.bind_certificate && p.bind_name && !p.bind_credential);
     assert_int_equal(p.lifetime, 3600);
     assert_null(p.base_images);
-    for (size_t i = 0; i < p.bank_count; i++)
-        assert_int_not_equal(p.banks[i], BANK_SHA1);
+    assert_int_equal(p.bank_count, 1);
+    assert_int_equal(p.banks[0], BANK_SHA256);
     /* sha256sum of "version: 1\n" */
     char hex[65];
     assert_string_equal(hex_text(p.sha256, 32, hex),
@@ -123,9 +123,17 @@ static void test_refused(void **state)
     refuse("version: 1\nattestation-key: {binding: [faith]}\n", "takes certificate");
     refuse("version: 1\nattestation: {lifetime: 0}\n", "takes seconds");
     refuse("version: 1\nesxi: {signers: []}\n", "nothing ties PCRs 11 to 14");
-    refuse("version: 1\nboot: {images: []}\nesxi: {signers: []}\n", "base-images");
+    refuse("version: 1\nboot: {authorities: []}\n", "mean nothing without secure-boot");
+    /* A kernel can ask the boot loader not to measure: Secure Boot must verify the kernel. */
+    refuse("version: 1\nboot: {images: []}\nesxi: {signers: []}\n", "nothing ties PCRs 11 to 14");
+    refuse("version: 1\nboot: {secure-boot: required}\nesxi: {signers: []}\n",
+           "nothing ties PCRs 11 to 14");
+    refuse("version: 1\nboot: {pcrs: {\"4\": []}}\nesxi: {signers: []}\n",
+           "nothing ties PCRs 11 to 14");
+    refuse("version: 1\nboot: {secure-boot: required, images: []}\nesxi: {signers: []}\n",
+           "base-images");
     save("bad.yaml", "version: 1\nname: x\nmodules: [{name: a, sha256: 12}]\n");
-    refuse("version: 1\nboot: {images: []}\nesxi: {base-images: [bad.yaml]}\n", "sha256");
+    refuse("version: 1\nboot: {pcrs: {\"17\": []}}\nesxi: {base-images: [bad.yaml]}\n", "sha256");
 }
 
 static void test_normalise(void **state)
@@ -140,7 +148,7 @@ static void test_normalise(void **state)
     free(text);
     policy_free(&p);
     save("image.yaml", "version: 1\nname: img\nmodules: []\n");
-    assert_true(parse("version: 1\nboot: {images: []}\nesxi: {base-images: [image.yaml], "
+    assert_true(parse("version: 1\nboot: {pcrs: {\"17\": []}}\nesxi: {base-images: [image.yaml], "
                       "ignore-options: [a, b]}\n",
                       &p, &error));
     text = policy_normalise(&p, "x a=1 b bootUUID=1", &error);
