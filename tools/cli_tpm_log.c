@@ -12,6 +12,8 @@
 static const struct cli_option options[] = {
     {"pcr", 0, "N", "only events of this PCR; may be given several times"},
     {"yaml", 0, NULL, "print the document that tpm2_eventlog prints"},
+    {"yaml-version", 0, "N", "its version: 1, the default, or 2"},
+    {"yaml-paths", 0, "FORM", "device paths in it: hex, the default, efivar or efivar39"},
 };
 
 const struct cli_options cli_tpm_log_options = {options, sizeof options / sizeof options[0]};
@@ -188,17 +190,38 @@ static int print_table(struct cli *cli, struct cli_tpm_input *input, const struc
     return 0;
 }
 
+static bool yaml_options(const struct cli *cli, struct eventlog_yaml_options *form,
+                         struct error *error)
+{
+    static const char *const forms[] = {"hex", "efivar", "efivar39"};
+    const char *paths = cli_value(cli, "yaml-paths");
+    *form = (struct eventlog_yaml_options){.version = 1};
+    if (cli_value(cli, "yaml-version") != NULL &&
+        !cli_number(cli, "yaml-version", 2, &form->version, error))
+        return false;
+    for (size_t i = 0; paths != NULL && i < sizeof forms / sizeof forms[0]; i++)
+        if (strcmp(paths, forms[i]) == 0) {
+            form->paths = (enum eventlog_yaml_paths)i;
+            paths = NULL;
+        }
+    return paths == NULL ||
+           error_set(error, ERROR_USAGE, "--yaml-paths takes hex, efivar or efivar39");
+}
+
 static int print_yaml(struct cli *cli, const struct cli_tpm_input *input)
 {
     struct buffer text = BUFFER_INIT;
     struct error error = ERROR_INIT;
+    struct eventlog_yaml_options form;
     int status = 0;
+    if (!yaml_options(cli, &form, &error))
+        return cli_fail(cli, &error);
     if (input->is_report) {
         error_set(&error, ERROR_FAILED, "is a report, not the log that --yaml needs");
         error_in_file(&error, input->path);
         return cli_fail(cli, &error);
     }
-    if (!eventlog_yaml(input->log, NULL, &text, &error))
+    if (!eventlog_yaml(input->log, &form, &text, &error))
         status = cli_fail(cli, &error);
     else if (fwrite(buffer_text(&text), 1, text.length, stdout) != text.length)
         status = ERROR_FAILED;
