@@ -79,6 +79,18 @@ static json_t *digests_json(const struct eventlog_event *event)
     return digests;
 }
 
+static json_t *ranges_json(const struct cli_tpm_input *input, const struct eventlog_event *event,
+                           const struct event_check *check)
+{
+    struct event_range ranges[EVENT_RANGES_MAX];
+    size_t count = event_unauthenticated(input->log, event, check, ranges);
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++)
+        json_array_append_new(
+            list, json_pack("[I, I]", (json_int_t)ranges[i].start, (json_int_t)ranges[i].end));
+    return list;
+}
+
 static void set_text(json_t *object, const char *name, const char *text)
 {
     if (text != NULL)
@@ -110,6 +122,7 @@ static json_t *event_json(const struct cli_tpm_input *input, const struct eventl
     struct event_check check;
     event_check(input->log, event, &check);
     json_object_set_new(object, "check", check_json(event, &check));
+    json_object_set_new(object, "unauthenticated", ranges_json(input, event, &check));
     json_object_set_new(object, "decoded", event_decode(input->log, event, &check));
     return object;
 }

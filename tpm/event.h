@@ -44,6 +44,21 @@ void event_check(const struct eventlog *log, const struct eventlog_event *event,
  * vouched for by nothing. */
 bool event_covers(const struct event_check *check, size_t start, size_t length);
 
+struct event_range {
+    uint64_t start, end; /* bytes of the log, END behind the last */
+};
+enum { EVENT_RANGES_MAX = 3 };
+
+/*
+ * The bytes of EVENT's record that no quote can vouch for, whatever it covers: anyone may change
+ * them unnoticed. They are its type, and its data as far as the digests do not cover them; of an
+ * event that is not measured, all. Its digest in a bank is vouched for by quotes of that bank
+ * alone.
+ */
+size_t event_unauthenticated(const struct eventlog *log, const struct eventlog_event *event,
+                             const struct event_check *check,
+                             struct event_range ranges[EVENT_RANGES_MAX]);
+
 /*
  * {"kind": "...", "summary": "one line", "fields": {NAME: VALUE, ...}, "authenticated": [NAME,
  * ...], "problems": ["..."]}: kind is "uefi-variable", "uefi-image", "gpt", "separator", "action",

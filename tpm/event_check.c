@@ -203,3 +203,37 @@ void event_check(const struct eventlog *log, const struct eventlog_event *event,
         check->rule = event->type == EV_NO_ACTION ? "not measured" : "H(something else)";
     check->failed = check->required && check->fails != 0;
 }
+
+/* Where the data of EVENT begin in the log. */
+static uint64_t data_offset(const struct eventlog *log, const struct eventlog_event *event)
+{
+    bool legacy = log->format == EVENTLOG_LEGACY || event->number == 0;
+    uint64_t at = event->offset + (legacy ? 4 + 4 + 4 : 4 + 4 + 4 + 4);
+    for (size_t i = 0; i < event->digest_count; i++)
+        at += (legacy ? 0 : 2) + event->digests[i].size;
+    return at;
+}
+
+size_t event_unauthenticated(const struct eventlog *log, const struct eventlog_event *event,
+                             const struct event_check *check,
+                             struct event_range ranges[EVENT_RANGES_MAX])
+{
+    enum { TYPE = 4, SIZE_FIELD = 4 };
+    uint64_t data = data_offset(log, event), end = data + event->length;
+    if (event->type == EV_NO_ACTION || event->pcr >= 24) {
+        ranges[0] = (struct event_range){event->offset, end};
+        return 1;
+    }
+    size_t count = 1;
+    ranges[0] = (struct event_range){event->offset + TYPE, event->offset + TYPE + 4};
+    if (check->coverage != EVENT_COVERS_ALL && check->coverage != EVENT_COVERS_PART) {
+        /* Of the last event, the size may be changed too. */
+        ranges[count++] = (struct event_range){data - SIZE_FIELD, end};
+        return count;
+    }
+    if (check->start > 0)
+        ranges[count++] = (struct event_range){data, data + check->start};
+    if (check->start + check->length < event->length)
+        ranges[count++] = (struct event_range){data + check->start + check->length, end};
+    return count;
+}

@@ -144,12 +144,36 @@ static bool read_banks(struct section *s)
     return p->bank_count > 0 || wrong(s, "banks", "names none");
 }
 
+/* A PCR's number in decimal digits. */
+static bool read_pcr(const char *text, unsigned *pcr)
+{
+    char *end;
+    unsigned long number = strtoul(text, &end, 10);
+    *pcr = (unsigned)number;
+    return isdigit((unsigned char)text[0]) && *end == '\0' && number < PCR_COUNT;
+}
+
+static bool read_ignored(const struct section *s)
+{
+    const json_t *list;
+    if (!read_list(s, "ignore-pcrs", LIST_TEXT, &list))
+        return false;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        unsigned pcr;
+        if (!read_pcr(text, &pcr))
+            return wrong(s, "ignore-pcrs", "\"%.20s\" is no PCR", text);
+        s->policy->ignored_pcrs |= 1u << pcr;
+    }
+    return true;
+}
+
 static bool read_quote(struct policy *p, struct error *error)
 {
-    static const char *const names[] = {"banks", "nonce", NULL};
+    static const char *const names[] = {"banks", "ignore-pcrs", "nonce", NULL};
     struct section s = {.policy = p, .name = "", .error = error};
     p->nonce_required = true;
-    return open_section(&s, "quote", names) && read_banks(&s) &&
+    return open_section(&s, "quote", names) && read_banks(&s) && read_ignored(&s) &&
            read_word(&s, "nonce", "required", "optional", &p->nonce_required);
 }
 
@@ -254,9 +278,8 @@ static bool read_pcrs(const struct section *s)
         return wrong(s, "pcrs", "must be a mapping from PCRs to lists of values");
     json_object_foreach(pcrs, index, list)
     {
-        char *end;
-        unsigned long number = strtoul(index, &end, 10);
-        if (!isdigit((unsigned char)index[0]) || *end != '\0' || number >= 24)
+        unsigned pcr;
+        if (!read_pcr(index, &pcr))
             return wrong(s, "pcrs", "\"%.20s\" is no PCR", index);
         if (!check_list(s, "pcrs", list, LIST_DIGEST))
             return false;

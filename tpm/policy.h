@@ -7,6 +7,8 @@
  *     banks: [sha384, sha256]            # banks whose values count, the best first; default:
  *                                        # sha256. Only those that the firmware is known to extend:
  *                                        # in another that the TPM has, anything can be made up
+ *     ignore-pcrs: [10]                  # PCRs that the log need not explain, as Linux extends 10
+ *                                        # by itself; then nothing may be asked of them
  *     nonce: required                    # default; optional: for evidence without one
  *   endorsement:
  *     keys: required                     # Trust Authority's require_endorsement_keys
@@ -67,6 +69,7 @@ struct policy {
     size_t bank_count;
     uint16_t banks[BANK_MAX];
     bool nonce_required;
+    uint32_t ignored_pcrs; /* bit N: the log need not explain PCR N */
     bool ek_required, ek_certificate_required;
     bool bind_certificate, bind_credential, bind_name; /* what may bind an attestation key */
     bool secure_boot_required;

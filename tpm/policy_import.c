@@ -263,20 +263,18 @@ static bool take_zip(struct taking *t, const struct buffer *bytes)
     return ok;
 }
 
-bool policy_import_file(struct policy_import *import, const char *path, struct log *log,
-                        struct error *error)
+bool policy_import_parse(struct policy_import *import, const char *path, const struct buffer *bytes,
+                         struct log *log, struct error *error)
 {
     struct taking t = {import, error};
-    struct buffer bytes = BUFFER_INIT;
     size_t before = import->cas + import->keys + import->settings, images = import->base_images;
-    bool found;
-    bool ok = file_read_all(path, FILE_MAX, &bytes, error);
-    if (ok && bytes.length > 4 && memcmp(bytes.data, "PK\3\4", 4) == 0)
-        ok = take_zip(&t, &bytes);
-    else if (ok && tpm_text_is_json(buffer_text(&bytes), bytes.length))
-        ok = take_json(&t, &bytes);
-    else if (ok)
-        ok = add_cas(&t, buffer_text(&bytes), bytes.length, &found);
+    bool found, ok;
+    if (bytes->length > 4 && memcmp(bytes->data, "PK\3\4", 4) == 0)
+        ok = take_zip(&t, bytes);
+    else if (tpm_text_is_json(buffer_text(bytes), bytes->length))
+        ok = take_json(&t, bytes);
+    else
+        ok = add_cas(&t, buffer_text(bytes), bytes->length, &found);
     if (ok && import->base_images > images)
         log_say(log, LOG_WARN,
                 "%s: names %zu base images, but not their modules: make lists with `vmcrypt tpm "
@@ -285,6 +283,15 @@ bool policy_import_file(struct policy_import *import, const char *path, struct l
     if (ok && import->cas + import->keys + import->settings == before)
         ok = error_set(error, ERROR_DAMAGED,
                        "holds no CA certificates, endorsement keys or attestation settings");
-    buffer_free(&bytes);
     return ok || error_in_file(error, path);
+}
+
+bool policy_import_file(struct policy_import *import, const char *path, struct log *log,
+                        struct error *error)
+{
+    struct buffer bytes = BUFFER_INIT;
+    bool ok = file_read_all(path, FILE_MAX, &bytes, error) &&
+              policy_import_parse(import, path, &bytes, log, error);
+    buffer_free(&bytes);
+    return ok;
 }

@@ -11,6 +11,7 @@
 
 #include <jansson.h>
 
+#include "base/buffer.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -24,6 +25,9 @@ bool policy_import_start(struct policy_import *import, const char *name, struct 
  * told in LOG: base images are only named in such exports. */
 bool policy_import_file(struct policy_import *import, const char *path, struct log *log,
                         struct error *error);
+/* The same of bytes at hand, PATH for messages. */
+bool policy_import_parse(struct policy_import *import, const char *path, const struct buffer *bytes,
+                         struct log *log, struct error *error);
 void policy_import_free(struct policy_import *import);
 
 #endif

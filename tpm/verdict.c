@@ -11,6 +11,8 @@
 #include "base/encode.h"
 #include "tpm/replay.h"
 
+enum { NOTES_MAX = 1000 /* of a rung; a log can have a million events */ };
+
 const char *verdict_rung_name(size_t i)
 {
     static const char *const names[VERDICT_RUNGS] = {
@@ -32,6 +34,8 @@ void judge_note(struct judge *j, enum rung rung, const char *check, enum quote_o
     if (outcome == QUOTE_FAIL || r->outcome == QUOTE_NOT_CHECKED ||
         (outcome == QUOTE_WARN && r->outcome == QUOTE_PASS))
         r->outcome = outcome;
+    if (json_array_size(r->details) >= NOTES_MAX)
+        return;
     /* A detail cut in the middle of a character is no JSON text. */
     json_t *text = json_string(detail);
     if (text == NULL)
@@ -168,8 +172,9 @@ static void compare_values(struct judge *j, const struct pcr_set *values, bool g
             judge_note(j, RUNG_PCRS, "PCR", QUOTE_WARN, "%s PCR %u cannot be computed here", name,
                        r->pcr);
         } else {
-            judge_note(j, RUNG_PCRS, "PCR", QUOTE_FAIL, "%s PCR %u differs: %s", name, r->pcr,
-                       match_reason(r));
+            bool ignored = j->policy->ignored_pcrs >> r->pcr & 1;
+            judge_note(j, RUNG_PCRS, "PCR", ignored ? QUOTE_WARN : QUOTE_FAIL,
+                       "%s PCR %u differs: %s", name, r->pcr, match_reason(r));
         }
     }
     if (matches > 0)
@@ -230,7 +235,7 @@ static void judge_quotes(struct judge *j)
                    e->ak == NULL ? "no attestation key was given" : "no quote was given");
         return;
     }
-    if (j->policy->nonce_required && e->nonce == NULL)
+    if (j->policy->nonce_required && (e->nonce == NULL || e->nonce_length == 0))
         judge_note(j, RUNG_QUOTE, "nonce", QUOTE_FAIL,
                    "the policy requires one: without it the quote may be an old one");
     for (size_t i = 0; i < e->quote_count; i++)

@@ -66,14 +66,6 @@ static bool is_empty_file(const struct eventlog_event *event, const struct event
     return false;
 }
 
-static const struct fact *fact_of(const struct judge *j, const struct eventlog_event *event)
-{
-    for (size_t i = 0; i < j->facts.count; i++)
-        if (j->facts.facts[i].event == event)
-            return &j->facts.facts[i];
-    return NULL;
-}
-
 /* A policy that lists any of what PCR 14 holds permits nothing else there. */
 static bool is_strict(const struct policy *p)
 {
@@ -319,9 +311,12 @@ void judge_esxi(struct judge *j)
         j->failed = true;
         return;
     }
-    for (size_t i = 0; i < log->event_count; i++)
-        if (in_esxi_pcr(&log->events[i]))
-            facts[i] = fact_of(j, &log->events[i]);
+    for (size_t i = 0; i < j->facts.count; i++) {
+        const struct fact *f = &j->facts.facts[i];
+        size_t event = (size_t)(f->event - log->events);
+        if (in_esxi_pcr(f->event) && facts[event] == NULL)
+            facts[event] = f;
+    }
     judge_image(j, facts);
     judge_security_options(j);
     free(facts);

@@ -15,7 +15,7 @@
 #include "tpm/event_private.h"
 #include "tpm/verdict_private.h"
 
-enum { PCR = 7, HEX_MAX = 2 * BANK_DIGEST_MAX + 1 };
+enum { PCR = 7, SLACK_MAX = 8, HEX_MAX = 2 * BANK_DIGEST_MAX + 1 };
 
 struct secure_boot {
     struct judge *j;
@@ -24,11 +24,11 @@ struct secure_boot {
     size_t on, authorities; /* settings that say so; permitted ones */
 };
 
-/* UEFI_VARIABLE_DATA that is all of the LENGTH bytes. */
+/* UEFI_VARIABLE_DATA. Old shims hash some bytes more than there are [real]. */
 static bool read_variable(const uint8_t *bytes, size_t length, struct variable *v)
 {
     const struct eventlog_event event = {.data = bytes, .length = length};
-    return variable_read(&event, v) && v->start + v->length == length;
+    return variable_read(&event, v) && length - v->start - v->length <= SLACK_MAX;
 }
 
 static bool is_global(const struct variable *v)

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
-"""tpm_flip.py BUILD QUOTE KEY LOG NONCE: flip bits of good evidence, and see that each flip is refused, or
-lies in a byte that `vmcrypt tpm log --json` marks as not authenticated, or changes nothing that is
-judged (a type, a tag's number or a module's name, which nothing vouches for)."""
+"""tpm_flip.py BUILD QUOTE KEY LOG NONCE: flip a bit in each byte of good evidence, and see that each flip
+is refused, or lies in a byte that `vmcrypt tpm log --json` of the changed log marks as not
+authenticated, or in a digest of a bank that the quote does not cover. (Every bit: tests/tpm/test_flip.c.)"""
 import json, os, subprocess, sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -27,26 +27,30 @@ good["log"] = open(log, "rb").read()
 assert trusted(good, "x")
 
 
-def unauthenticated():
-    """Offsets of bytes of the log that its digests do not cover, as the tool itself says."""
-    out = subprocess.run([tool, "log", "--json", log], stdout=subprocess.PIPE, check=True).stdout
+QUOTED = "sha256"
+
+
+def unauthenticated(path):
+    """Offsets of bytes of the log that no quote of QUOTED vouches for, as the tool itself says."""
+    out = subprocess.run([tool, "log", "-q", "--json", path], stdout=subprocess.PIPE, check=True).stdout
     marked = set()
     for event in json.loads(out)["events"]:
         for start, end in event["unauthenticated"]:
             marked.update(range(start, end))
+        at = event["offset"] + 12
+        for bank, digest in event["digests"].items():
+            at += 2
+            if bank != QUOTED:
+                marked.update(range(at, at + len(digest) // 2))
+            at += len(digest) // 2
     return marked
 
 
 def flips():
-    for kind in ("msg", "sig"):
-        for at in range(len(good[kind])):
-            for bit in range(8):
-                yield kind, at, bit
-    # The values' file has much room that means nothing: see below.
-    for at in range(len(good["pcrs"])):
-        yield "pcrs", at, at % 8
-    for at in range(len(good["log"])):
-        yield "log", at, (at * 5 + 3) % 8
+    for kind in ("msg", "sig", "pcrs", "log"):
+        # Most of the file of values is room that means nothing.
+        for at in range(0, len(good[kind]), 4 if kind == "pcrs" else 1):
+            yield kind, at, (at * 5 + 3) % 8
 
 
 def attempt(job):
@@ -55,32 +59,21 @@ def attempt(job):
     data = bytearray(files[kind])
     data[at] ^= 1 << bit
     files[kind] = bytes(data)
-    return kind, at, bit, trusted(files, number % 4)
+    if not trusted(files, number):
+        return kind, None
+    silent = kind != "log" or at not in unauthenticated(f"flip{number}.log")
+    return kind, at if silent else None
 
 
-jobs = list(enumerate(flips()))
-accepted = {"msg": [], "sig": [], "pcrs": [], "log": []}
+jobs = list(flips())
 
 
 def lane(start):
-    return [attempt((start, job)) for _, job in jobs[start::2]]
+    return [attempt((start, job)) for job in jobs[start::2]]
 
 
 with ThreadPoolExecutor(2) as pool:
-    for results in pool.map(lane, range(2)):
-        for kind, at, bit, ok in results:
-            if ok:
-                accepted[kind].append(at)
-print({k: len(v) for k, v in accepted.items()}, "accepted of", len(jobs))
-assert not accepted["msg"] and not accepted["sig"], accepted
-# tpm2_quote's file: a selection of 132 bytes, a count, then digests in slots of 532 bytes, of which
-# 8 slots of 66 bytes; what lies behind a digest is never read by anybody.
-meaning = set(range(0, 4)) | set(range(4, 12)) | set(range(132, 136))
-digests = 12
-slots = [136 + 532 * block + 4 + 66 * slot for block in range(2) for slot in range(8)][:digests]
-for slot in slots:
-    meaning |= set(range(slot, slot + 2 + 32))
-silent = [at for at in accepted["pcrs"] if at in meaning]
-assert not silent, silent
-silent = sorted(set(accepted["log"]) - unauthenticated())
-assert not silent, silent
+    done = [result for results in pool.map(lane, range(2)) for result in results]
+silent = [result for result in done if result[1] is not None]
+print(len(jobs), "flips;", "accepted silently:", silent)
+assert not silent

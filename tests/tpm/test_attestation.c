@@ -11,6 +11,7 @@
 
 #include <openssl/evp.h>
 
+#include "base/encode.h"
 #include "tpm/attestation.h"
 
 enum { NOW = 1800000000 };
@@ -138,6 +139,69 @@ static void test_needs(void **state)
     EVP_PKEY_free(key);
 }
 
+static void append_url(struct buffer *out, const void *data, size_t length)
+{
+    size_t start = out->length;
+    assert_true(base64_encode(data, length, out));
+    while (out->length > start && out->data[out->length - 1] == '=')
+        out->length--;
+    for (size_t i = start; i < out->length; i++)
+        out->data[i] = out->data[i] == '+' ? '-' : out->data[i] == '/' ? '_' : out->data[i];
+}
+
+/* What the trusted key signed, but no signer of ours would write. */
+static void test_hostile(void **state)
+{
+    (void)state;
+#define REST "\"sub\":\"esx01\",\"vmcrypt\":{\"trusted\":true}}"
+    static const char good[] = "{\"alg\":\"EdDSA\"}",
+                      times[] = "{\"iat\":1,\"exp\":1800000060," REST;
+    static const struct {
+        const char *header, *claims, *why;
+    } cases[] = {
+        {good, times, NULL},
+        {"{\"alg\":\"none\"}", times, "not signed with EdDSA"},
+        {"{\"alg\":\"ES256\"}", times, "not signed with EdDSA"},
+        {"{\"alg\":\"HS256\"}", times, "not signed with EdDSA"},
+        {"{\"alg\":[\"EdDSA\"]}", times, "not signed with EdDSA"},
+        {"{}", times, "not signed with EdDSA"},
+        {"{\"alg\":\"none\",\"alg\":\"EdDSA\"}", times, "malformed"},
+        {"{\"alg\":\"EdDSA\",\"crit\":[\"b64\"],\"b64\":false}", times, "critical"},
+        {good, "{\"iat\":1,\"exp\":1,\"exp\":1800000060," REST, "malformed"},
+        {good, "{\"iat\":1,\"exp\":1e30," REST, "until when"},
+        {good, "{\"iat\":1,\"exp\":\"1800000060\"," REST, "until when"},
+        {good, "{\"iat\":1,\"exp\":9223372036854775808," REST, "malformed"},
+        {good, "{\"iat\":1,\"exp\":-9223372036854775808," REST, "expired"},
+        {good, "{\"iat\":9223372036854775807,\"exp\":9223372036854775807," REST, "future"},
+        {good, "{\"iat\":1,\"nbf\":9223372036854775807,\"exp\":1800000060," REST, "future"},
+        {good, "{\"iat\":1,\"exp\":1800000060,\"vmcrypt\":{\"trusted\":1}}", "is trusted"},
+        {good, "{\"iat\":1,\"exp\":1800000060,\"trusted\":true}", "is trusted"},
+        {good, "[]", "malformed"},
+    };
+#undef REST
+    EVP_PKEY *key = make_key("ED25519");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct buffer text = BUFFER_INIT;
+        EVP_MD_CTX *context = EVP_MD_CTX_new();
+        uint8_t signature[64];
+        size_t length = sizeof signature;
+        append_url(&text, cases[i].header, strlen(cases[i].header));
+        buffer_append_byte(&text, '.');
+        append_url(&text, cases[i].claims, strlen(cases[i].claims));
+        assert_int_equal(EVP_DigestSignInit(context, NULL, NULL, NULL, key), 1);
+        assert_int_equal(
+            EVP_DigestSign(context, signature, &length, (const uint8_t *)text.data, text.length),
+            1);
+        buffer_append_byte(&text, '.');
+        append_url(&text, signature, length);
+        if (accepts(text.data, text.length, key, plain, cases[i].why) != (cases[i].why == NULL))
+            fail_msg("%s %s", cases[i].header, cases[i].claims);
+        EVP_MD_CTX_free(context);
+        buffer_free(&text);
+    }
+    EVP_PKEY_free(key);
+}
+
 /* RFC 8037, appendix A.4: a JWS by another hand, with Ed25519. Its payload is no claims, so that
  * it is refused, but for that and not for its signature. */
 static void test_rfc8037(void **state)
@@ -159,9 +223,8 @@ static void test_rfc8037(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_kinds),
-        cmocka_unit_test(test_altered),
-        cmocka_unit_test(test_needs),
+        cmocka_unit_test(test_kinds),   cmocka_unit_test(test_altered),
+        cmocka_unit_test(test_needs),   cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_rfc8037),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,6 +112,7 @@ static void test_refused(void **state)
     refuse("version: 1\nboot: {pcrs: {\"24\": []}}\n", "is no PCR");
     refuse("version: 1\nboot: {pcrs: {\"0\": [xyz]}}\n", "is no digest");
     refuse("version: 1\nboot: {images: [abc]}\n", "is no digest");
+    refuse("version: 1\nquote: {ignore-pcrs: [24]}\n", "is no PCR");
     refuse("version: 1\nboot: {images: {}}\n", "must be a list");
     refuse("version: 1\nquote: {banks: [md5]}\n", "is no bank");
     refuse("version: 1\nquote: {banks: []}\n", "names none");

@@ -5,11 +5,15 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
 
+#include <openssl/pem.h>
+
+#include "tests/tpm/certificate_fixture.h"
 #include "tests/tpm/verdict_fixture.h"
 
 #include "tests/scratch.h"
@@ -50,7 +54,7 @@ static void volatile_kernel(struct host *h)
 static void module_as_option(struct host *h)
 {
     boot_good(h);
-    say_tag(h, 13, 5, no_piece, text_piece(evil));
+    say_tag(h, 13, 5, no_piece, text_piece("evil = TRUE"));
 }
 
 static void module_as_asset_tag(struct host *h)
@@ -66,8 +70,11 @@ static void module_as_version(struct host *h)
     record[0] = sizeof record & 0xff;
     record[1] = sizeof record >> 8;
     record[4] = 1;
-    for (size_t i = 16; i < 32; i += 4)
+    for (size_t i = 16; i < 32; i += 4) {
         record[i] = 32;
+        record[i + 2] = 2;
+    }
+    record[32] = 'x';
     say_tag(h, 13, 8, no_piece, (struct piece){record, sizeof record});
 }
 
@@ -209,6 +216,13 @@ static void test_secure_boot_later(void **state)
     (void)state;
     struct host h;
     host_open(&h, 1);
+    boot_settings(&h, zero);
+    boot_separators(&h);
+    say_authority(&h, vendor);
+    boot_modules(&h);
+    host_expect(&h, any_options(), USUAL_PCRS, "it is off");
+    host_close(&h);
+    host_open(&h, 1);
     say_setting(&h, true, "PK", no_piece);
     host_say(&h, 7, EV_SEPARATOR, separator);
     boot_good(&h);
@@ -340,6 +354,19 @@ static void test_two_quotes(void **state)
     host_close(&h);
 }
 
+/* A nonce of no bytes is in any quote that was asked for without one. */
+static void test_empty_nonce(void **state)
+{
+    (void)state;
+    struct host h;
+    host_open(&h, 1);
+    h.nonce = "";
+    boot_good(&h);
+    host_expect(&h, "", USUAL_PCRS, "the policy requires one");
+    host_expect(&h, "quote: {nonce: optional}\n", USUAL_PCRS, NULL);
+    host_close(&h);
+}
+
 /* A log that claims to be a confidential VM's, in which PCRs are not PCRs. */
 static void test_confidential(void **state)
 {
@@ -360,6 +387,70 @@ static void test_confidential(void **state)
     host_close(&h);
 }
 
+/* Certificates of the CA that the policy names, but not of an attestation key. */
+static void test_attestation_key(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *usage;
+        bool is_ca, other_ca;
+        const char *why;
+    } cases[] = {
+        {"2.23.133.8.3", false, false, NULL},
+        {"2.23.133.8.1", false, false, NULL},
+        {NULL, false, false, NULL},
+        {"serverAuth", false, false, "nothing that the policy accepts"},
+        {NULL, true, false, "nothing that the policy accepts"},
+        {"2.23.133.8.3", false, true, "nothing that the policy accepts"},
+    };
+    static const char by_certificate[] =
+        "attestation-key: {binding: [certificate], cas: [ca.pem]}\n";
+    EVP_PKEY *keys[2] = {make_ec("P-256"), make_ec("P-256")};
+    X509 *cas[2];
+    for (size_t i = 0; i < 2; i++)
+        cas[i] = issue(&(struct order){.name = "CA", .key = keys[i], .is_ca = true});
+    FILE *f = fopen("ca.pem", "w");
+    assert_non_null(f);
+    PEM_write_X509(f, cas[0]);
+    fclose(f);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct host h;
+        size_t ca = cases[i].other_ca;
+        host_open(&h, 1);
+        h.ak.certificate = issue(&(struct order){.name = "AK",
+                                                 .key = h.key,
+                                                 .issuer = cas[ca],
+                                                 .issuer_key = keys[ca],
+                                                 .is_ca = cases[i].is_ca,
+                                                 .usage = cases[i].usage});
+        boot_good(&h);
+        host_expect(&h, by_certificate, USUAL_PCRS, cases[i].why);
+        /* A certificate does not do where a name is asked for, nor the other way round. */
+        host_expect(&h, "attestation-key: {binding: [name]}\n", USUAL_PCRS,
+                    "nothing that the policy accepts");
+        host_close(&h);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        X509_free(cas[i]);
+        EVP_PKEY_free(keys[i]);
+    }
+}
+
+/* A log of very many events is judged in little time, and told in few words. */
+static void test_long_log(void **state)
+{
+    (void)state;
+    enum { MANY = 100000 };
+    struct host h;
+    host_open(&h, 1);
+    boot_good(&h);
+    struct piece tag = {"\2\0\0\0\2\0\0\0x", 10};
+    for (size_t i = 0; i < MANY; i++)
+        host_measure(&h, 13, EV_EVENT_TAG, one, tag);
+    host_expect(&h, NULL, USUAL_PCRS, "of ESXi's events are not accounted for");
+    host_close(&h);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -368,7 +459,8 @@ int main(void)
         cmocka_unit_test(test_secure_boot_off), cmocka_unit_test(test_secure_boot_later),
         cmocka_unit_test(test_authorities),     cmocka_unit_test(test_split_banks),
         cmocka_unit_test(test_unused_bank),     cmocka_unit_test(test_two_quotes),
-        cmocka_unit_test(test_confidential),
+        cmocka_unit_test(test_empty_nonce),     cmocka_unit_test(test_confidential),
+        cmocka_unit_test(test_attestation_key), cmocka_unit_test(test_long_log),
     };
     return cmocka_run_group_tests(tests, set_up, scratch_tear_down);
 }

@@ -25,6 +25,7 @@ struct host {
     uint8_t pcrs[2][PCR_COUNT][64];
     EVP_PKEY *key;
     struct quote_key ak;
+    const char *nonce;
 };
 
 /* Bytes that were hashed, or stand in a log. */
@@ -102,6 +103,7 @@ static inline void host_open(struct host *h, size_t banks)
     struct error error = ERROR_INIT;
     memset(h, 0, sizeof *h);
     h->banks = banks;
+    h->nonce = NONCE;
     memset(h->pcrs[0][17], 0xff, 6 * sizeof h->pcrs[0][0]);
     memset(h->pcrs[1][17], 0xff, 6 * sizeof h->pcrs[0][0]);
     put_spec(&h->log, 0, host_banks, banks, 0, 0);
@@ -176,6 +178,7 @@ static inline void boot_separators(struct host *h)
 /* What firmware measures up to the boot loader. */
 static inline void boot_firmware(struct host *h)
 {
+    host_say(h, 0, EV_S_CRTM_VERSION, text_piece("1.2.3"));
     boot_settings(h, one);
     boot_separators(h);
     host_say(h, 4, EV_EFI_ACTION, text_piece("Calling EFI Application from Boot Option"));
@@ -263,7 +266,7 @@ static inline void host_quote(const struct host *h, size_t bank, uint32_t pcrs, 
                        .type = 0x8018,
                        .signer = h->ak.name,
                        .signer_length = h->ak.name_length,
-                       .nonce = NONCE,
+                       .nonce = h->nonce,
                        .safe = 1,
                        .bank_count = 1};
     struct buffer values = BUFFER_INIT;
@@ -282,22 +285,27 @@ static inline void host_quote(const struct host *h, size_t bank, uint32_t pcrs, 
     a.digest_length = 32;
     struct bytes msg = attest_bytes(&a);
     /* resetCount, behind header, signer, nonce and clock */
-    msg.at[4 + 2 + 2 + h->ak.name_length + 2 + strlen(NONCE) + 8 + 3] = (uint8_t)resets;
+    msg.at[4 + 2 + 2 + h->ak.name_length + 2 + strlen(h->nonce) + 8 + 3] = (uint8_t)resets;
     struct bytes sig = sign(h->key, 0x0018, BANK_SHA256, "SHA256", &msg);
     assert_true(quote_parse(&out->quote, "msg", msg.at, msg.length, "sig", sig.at, sig.length,
                             &h->ak, &error));
     buffer_free(&values);
 }
 
-/* A policy that pins the AK and lists what a good boot has; PARTS replaces all but the AK. */
+/* A policy that pins the AK and lists what a good boot has; PARTS (NULL: none) is there instead of
+ * what is about the boot, and of the AK too when it speaks of it. */
 static inline void host_policy(const struct host *h, const char *parts, struct policy *policy)
 {
     char text[4000], name[2 * 70 + 1], certificate[65];
     struct error error = ERROR_INIT;
     sha256_text(vendor, certificate);
     hex_text(h->ak.name, h->ak.name_length, name);
-    snprintf(text, sizeof text, "version: 1\nattestation-key: {binding: [name], names: [%s]}\n%s",
-             name, parts != NULL ? parts : "");
+    bool has_key = parts != NULL && strstr(parts, "attestation-key") != NULL;
+    snprintf(text, sizeof text, "version: 1\n");
+    if (!has_key)
+        snprintf(text + strlen(text), sizeof text - strlen(text),
+                 "attestation-key: {binding: [name], names: [%s]}\n", name);
+    snprintf(text + strlen(text), sizeof text - strlen(text), "%s", parts != NULL ? parts : "");
     if (parts == NULL)
         snprintf(text + strlen(text), sizeof text - strlen(text),
                  "boot: {secure-boot: required, authorities: [%s]}\n"
@@ -324,8 +332,8 @@ static inline char *host_judge(const struct host *h, const char *parts,
     struct verdict_evidence evidence = {.log = &log,
                                         .quote_count = count,
                                         .ak = &h->ak,
-                                        .nonce = NONCE,
-                                        .nonce_length = strlen(NONCE),
+                                        .nonce = h->nonce,
+                                        .nonce_length = strlen(h->nonce),
                                         .now = HOST_TIME};
     for (size_t i = 0; i < count; i++)
         evidence.quotes[i] = (struct verdict_quote){&quotes[i].quote, &quotes[i].values};
