@@ -31,8 +31,8 @@ void report_error(json_t *entry, const struct error *error);
 /* What proves the settings of CONFIG, unlocked or plain. */
 json_t *report_config_proofs(const struct vmx_config *config);
 
-/* Take the settings out of PLAIN that only make sense in an encrypted VM, keys among them: a product
- * would refuse a plain VM that has them. Their names, as an array. */
+/* Take the settings out of PLAIN that only make sense in an encrypted VM, keys among them: a
+ * product would refuse a plain VM that has them. Their names, as an array. */
 json_t *report_strip_settings(struct dict *plain);
 
 /* Whose keys opened DISK: "encrypted", "provider" and "key_id" of its newest layer that has them,
