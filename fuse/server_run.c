@@ -43,7 +43,8 @@ static void *work(void *argument)
             struct fuse_buf request = {.mem = self->request, .size = (size_t)n};
             server_count(&self->requests, 1);
             fuse_session_process_buf(server->session, &request);
-        } else if (n == 0 || cause == ENODEV) {
+        } else if (n == 0 || cause == ENODEV || cause == ECONNABORTED) {
+            /* ECONNABORTED: the mount went away while a request was being handed over. */
             status = 1;
         } else if (cause != EINTR && cause != EAGAIN && cause != ENOENT) {
             /* ENOENT: whoever asked gave up before we took the question. */
