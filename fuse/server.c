@@ -12,8 +12,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "base/buffer.h"
-#include "base/file.h"
+#include "fuse/mounted.h"
 #include "fuse/server_name.h"
 
 static size_t count_workers(const struct server_options *options)
@@ -122,23 +121,19 @@ static bool make_workers(struct server *server, struct error *error)
  * answer to INIT. Best effort. */
 static void raise_readahead(const struct server *server)
 {
-    enum { MOUNTINFO_MAX = 16 << 20 };
-    struct buffer mountinfo = BUFFER_INIT;
+    struct mounted mounted;
     struct error ignored = ERROR_INIT;
-    char device[32], path[80], text[32];
+    char path[80], text[32];
     /* Asking for the device by stat would wait for an answer of ours. */
-    if (geteuid() == 0 &&
-        file_read_all("/proc/self/mountinfo", MOUNTINFO_MAX, &mountinfo, &ignored) &&
-        server_name_device(buffer_text(&mountinfo), server->mountpoint, device, sizeof device)) {
-        snprintf(path, sizeof path, "/sys/class/bdi/%s/read_ahead_kb", device);
-        int length = snprintf(text, sizeof text, "%d", SERVER_READAHEAD >> 10);
-        int fd = open(path, O_WRONLY | O_CLOEXEC);
-        ssize_t refused = fd < 0 ? -1 : write(fd, text, (size_t)length);
-        (void)refused;
-        if (fd >= 0)
-            close(fd);
-    }
-    buffer_free(&mountinfo);
+    if (geteuid() != 0 || !mounted_at(server->mountpoint, &mounted, &ignored))
+        return;
+    snprintf(path, sizeof path, "/sys/class/bdi/%s/read_ahead_kb", mounted.device);
+    int length = snprintf(text, sizeof text, "%d", SERVER_READAHEAD >> 10);
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    ssize_t refused = fd < 0 ? -1 : write(fd, text, (size_t)length);
+    (void)refused;
+    if (fd >= 0)
+        close(fd);
 }
 
 static struct server *make_server(struct view *view, const struct server_options *options)

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "fuse/mounted.h"
 #include "fuse/server_limit.h"
 #include "fuse/server_name.h"
 
@@ -85,10 +86,27 @@ static const char MOUNTINFO[] =
 
 static void assert_device(const char *text, const char *mountpoint, const char *expected)
 {
-    char device[16] = "";
-    assert_int_equal(server_name_device(text, mountpoint, device, sizeof device), expected != NULL);
+    struct mounted found = {.ours = false};
+    assert_int_equal(mounted_find(text, mountpoint, &found), expected != NULL);
     if (expected != NULL)
-        assert_string_equal(device, expected);
+        assert_string_equal(found.device, expected);
+}
+
+static bool is_ours(const char *text, const char *mountpoint)
+{
+    struct mounted found = {.ours = false};
+    return mounted_find(text, mountpoint, &found) && found.ours;
+}
+
+static void test_whose_mount(void **state)
+{
+    (void)state;
+    assert_true(is_ours(MOUNTINFO, "/mnt/case"));
+    assert_true(is_ours(MOUNTINFO, "/mnt/a b\\c\nd"));
+    assert_false(is_ours(MOUNTINFO, "/"));
+    assert_false(is_ours("1 2 0:9 / /m ro - fuse.vmcryptx x ro\n", "/m"));
+    assert_false(is_ours("1 2 0:9 / /m ro fuse.vmcrypt x ro\n", "/m"));
+    assert_false(is_ours("1 2 0:9 / /m ro - fuse.vmcrypt\n", "/m"));
 }
 
 static void test_device_of_a_mount(void **state)
@@ -145,6 +163,7 @@ int main(void)
         cmocka_unit_test(test_long_names_keep_their_end),
         cmocka_unit_test(test_long_names_are_not_cut_within_a_character),
         cmocka_unit_test(test_device_of_a_mount),
+        cmocka_unit_test(test_whose_mount),
         cmocka_unit_test(test_device_in_odd_texts),
         cmocka_unit_test(test_limit),
     };
