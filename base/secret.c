@@ -2,6 +2,7 @@
 #include "base/secret.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -36,11 +37,44 @@ static size_t page_round(size_t bytes)
     return (bytes + page - 1) / page * page;
 }
 
+/*
+ * Pages that were freed and wiped, to be used again: a text or two is read for every layer of a
+ * chain, and five system calls for each cost more than all the rest of opening it.
+ */
+enum { SPARE_MAX = 64 };
+
+static struct {
+    pthread_mutex_t lock;
+    size_t count;
+    void *pages[SPARE_MAX]; /* one page each */
+} spare = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void *take_spare(void)
+{
+    pthread_mutex_lock(&spare.lock);
+    void *page = spare.count > 0 ? spare.pages[--spare.count] : NULL;
+    pthread_mutex_unlock(&spare.lock);
+    return page;
+}
+
+static bool keep_spare(void *page)
+{
+    pthread_mutex_lock(&spare.lock);
+    bool kept = spare.count < SPARE_MAX;
+    if (kept)
+        spare.pages[spare.count++] = page;
+    pthread_mutex_unlock(&spare.lock);
+    return kept;
+}
+
 void *secret_pages_alloc(size_t bytes)
 {
     if (bytes == 0 || bytes > SIZE_MAX / 2)
         return NULL;
     size_t size = page_round(bytes);
+    void *kept = size == page_round(1) ? take_spare() : NULL;
+    if (kept != NULL)
+        return kept;
     void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED)
         return NULL;
@@ -56,7 +90,9 @@ void secret_pages_free(void *pages, size_t bytes)
     if (pages == NULL)
         return;
     OPENSSL_cleanse(pages, bytes);
-    munmap(pages, page_round(bytes));
+    size_t size = page_round(bytes);
+    if (size != page_round(1) || !keep_spare(pages))
+        munmap(pages, size);
 }
 
 struct secret *secret_new(size_t length, struct error *error)

@@ -230,6 +230,16 @@ const char *cli_value_at(const struct cli *cli, const char *name, size_t i)
     return NULL;
 }
 
+static const char *word_at(const void *context, const char *name, size_t i)
+{
+    return cli_value_at(context, name, i);
+}
+
+struct words cli_words(const struct cli *cli)
+{
+    return (struct words){.value_at = word_at, .context = cli};
+}
+
 const char *cli_value(const struct cli *cli, const char *name)
 {
     for (size_t k = cli->given_count; k-- > 0;)

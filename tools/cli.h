@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/progress.h"
+#include "base/words.h"
 #include "keywrap/keyring.h"
 #include "keywrap/passphrase.h"
 
@@ -83,6 +84,8 @@ int cli_main(const struct cli_program *program, int argc, char **argv);
 const char *cli_value(const struct cli *cli, const char *name);
 /* The I-th argument given to NAME, in order; NULL past the last. */
 const char *cli_value_at(const struct cli *cli, const char *name, size_t i);
+/* All of them, for those rooms that read them themselves. */
+struct words cli_words(const struct cli *cli);
 
 /* The number from 1 to MOST given to option NAME, 0 when it was not given; false for another. */
 bool cli_number(const struct cli *cli, const char *name, unsigned most, unsigned *value,

@@ -8,36 +8,12 @@
 #include <strings.h>
 
 #include "tools/cli_explain.h"
+#include "vmdk/disk_words.h"
 
 bool cli_disk_options(struct cli *cli, struct disk_options *options, struct error *error)
 {
-    *options = (struct disk_options){
-        .decrypt_zero_units = cli_value(cli, "decrypt-zero-units") != NULL,
-        .allow_outside = cli_value(cli, "allow-outside") != NULL,
-        .ignore_cid = cli_value(cli, "ignore-cid") != NULL,
-        .missing_delta = cli_value(cli, "missing-delta") != NULL,
-    };
-    if (options->missing_delta && strcmp(cli_value(cli, "missing-delta"), "parent") != 0)
-        return error_set(error, ERROR_USAGE, "--missing-delta takes parent");
-    const char *directory;
-    while ((directory = cli_value_at(cli, "search", options->search_count)) != NULL) {
-        if (options->search_count == DISK_SEARCH_MAX)
-            return error_set(error, ERROR_USAGE, "--search takes at most %d directories",
-                             DISK_SEARCH_MAX);
-        options->search[options->search_count++] = directory;
-    }
-    const char *unit = cli_value(cli, "data-unit"), *geometry = cli_value(cli, "geometry");
-    if (geometry != NULL && unit != NULL)
-        return error_set(error, ERROR_USAGE, "--geometry and --data-unit exclude each other");
-    if (geometry != NULL && !geometry_load(geometry, &options->geometry, error))
-        return false;
-    options->unit_bytes = options->geometry.unit;
-    if (unit == NULL)
-        return true;
-    if (strcmp(unit, "512") != 0 && strcmp(unit, "4096") != 0)
-        return error_set(error, ERROR_USAGE, "--data-unit takes 512 or 4096");
-    options->unit_bytes = strcmp(unit, "512") == 0 ? 512 : 4096;
-    return true;
+    const struct words words = cli_words(cli);
+    return disk_options_words(&words, options, error);
 }
 
 bool cli_is_vmdk_name(const char *path)

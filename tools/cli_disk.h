@@ -31,7 +31,20 @@ int cli_disk_verify(struct cli *cli);
 
 /* cli_disk.c */
 
-/* The options of all that reads a disk (SOURCE_OPTIONS in vmcrypt-disk.c); false for a bad one. */
+/* In a table of options: how the disk that is read is found and decrypted. */
+#define CLI_SOURCE_OPTIONS                                                                         \
+    {"data-unit", 0, "BYTES", "data unit of the encryption: 512 (default) or 4096"},               \
+        {"geometry", 0, "TEXT|FILE", "how data are encrypted, as disk probe found it"},            \
+        {"decrypt-zero-units", 0, NULL,                                                            \
+         "decrypt units of zeros too, which count as never written"},                              \
+        {"allow-outside", 0, NULL, "read files that lie outside the descriptor's directory"},      \
+        {"search", 0, "DIR", "look for extents and parents in DIR, too; can be given again"},      \
+        {"ignore-cid", 0, NULL, "read a parent that was changed since the snapshot"},              \
+    {                                                                                              \
+        "missing-delta", 0, "parent", "take a delta whose data are gone for empty"                 \
+    }
+
+/* What they say; false for a bad one. */
 bool cli_disk_options(struct cli *cli, struct disk_options *options, struct error *error);
 
 /* Warn of what was noted while DISK was opened and read; the same for JSON. */

@@ -1,21 +1,8 @@
 /* vmcrypt-disk - look into, decrypt, encrypt and rekey virtual disks. */
 #include "tools/cli_disk.h"
 
-/* How the disk that is read is found and decrypted. */
-#define SOURCE_OPTIONS                                                                             \
-    {"data-unit", 0, "BYTES", "data unit of the encryption: 512 (default) or 4096"},               \
-        {"geometry", 0, "TEXT|FILE", "how data are encrypted, as disk probe found it"},            \
-        {"decrypt-zero-units", 0, NULL,                                                            \
-         "decrypt units of zeros too, which count as never written"},                              \
-        {"allow-outside", 0, NULL, "read files that lie outside the descriptor's directory"},      \
-        {"search", 0, "DIR", "look for extents and parents in DIR, too; can be given again"},      \
-        {"ignore-cid", 0, NULL, "read a parent that was changed since the snapshot"},              \
-    {                                                                                              \
-        "missing-delta", 0, "parent", "take a delta whose data are gone for empty"                 \
-    }
-
 static const struct cli_option info_options[] = {
-    SOURCE_OPTIONS,
+    CLI_SOURCE_OPTIONS,
 };
 
 static const struct cli_option decrypt_options[] = {
@@ -24,13 +11,13 @@ static const struct cli_option decrypt_options[] = {
     {"force", 'f', NULL, "replace OUT when it exists; in place: see the manual"},
     {"segment", 0, "KIB", "in place: make sure of so much at a time (default: 16384)"},
     {"require-proof", 0, NULL, "fail when nothing in the plaintext confirms it"},
-    SOURCE_OPTIONS,
+    CLI_SOURCE_OPTIONS,
     {"shard", 0, "I/N", "write the I-th of N parts only, into the same unfinished file"},
     {"range", 0, "OFFSET:LENGTH", "write this part only (multiples of 1M)"},
     {"finish", 0, NULL, "all parts are written: check that, and name the result"},
 };
 
-static const struct cli_option map_options[] = {SOURCE_OPTIONS};
+static const struct cli_option map_options[] = {CLI_SOURCE_OPTIONS};
 
 static const struct cli_option probe_options[] = {
     {"write", 0, "FILE", "write what was found to FILE, for --geometry"},
@@ -46,7 +33,7 @@ static const struct cli_option convert_options[] = {
     {"mac", 0, "NAME", "of the new key: HMAC-SHA-256 (default), HMAC-SHA-1 or HMAC-SHA-1-128"},
     {"force", 'f', NULL, "replace OUT when it exists"},
     {"require-proof", 0, NULL, "raw, flat: fail when nothing in the plaintext confirms it"},
-    SOURCE_OPTIONS,
+    CLI_SOURCE_OPTIONS,
 };
 
 static const struct cli_option encrypt_options[] = {
@@ -60,7 +47,7 @@ static const struct cli_option encrypt_options[] = {
     {"shard", 0, "I/N", "write the I-th of N parts only, into the same unfinished file"},
     {"range", 0, "OFFSET:LENGTH", "write this part only (multiples of 1M)"},
     {"finish", 0, NULL, "all parts are written: check that, and name the result"},
-    SOURCE_OPTIONS,
+    CLI_SOURCE_OPTIONS,
 };
 
 static const struct cli_option rekey_options[] = {
@@ -82,7 +69,7 @@ static const struct cli_option verify_options[] = {
     {"cipher", 0, NULL, "look at one disk: where does it not look encrypted"},
     {"threads", 0, "N", "work with N threads (default: one for each CPU, at most 16)"},
     {"rate-limit", 0, "BYTES", "read at most so much in a second (500K, 80M, 1G)"},
-    SOURCE_OPTIONS,
+    CLI_SOURCE_OPTIONS,
 };
 
 #define COUNT(table) (sizeof(table) / sizeof(table)[0])

@@ -11,6 +11,7 @@ static const struct {
     const char *name, *summary;
 } commands[] = {
     {"recover", "recover a whole VM: plain settings, plain disks, a report"},
+    {"mount", "see the disks of a VM as read-only files"},
     {"vmx", "look into, decrypt, encrypt, rekey and change .vmx files"},
     {"disk", "look into, decrypt, encrypt, rekey and verify virtual disks"},
     {"file", "look into, decrypt and encrypt swap files"},

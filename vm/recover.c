@@ -22,34 +22,9 @@ char *recovery_path(const struct recovery *r, const char *name, struct error *er
     return path;
 }
 
-json_t *report_text(const char *text)
+void recovery_missed(struct recovery *r, json_t *entry, const struct error *error)
 {
-    json_t *value = json_string(text);
-    if (value != NULL)
-        return value;
-    struct buffer utf8 = BUFFER_INIT;
-    for (; *text != '\0'; text++) {
-        unsigned char byte = (unsigned char)*text;
-        if (byte >= 0x80)
-            buffer_append_byte(&utf8, (char)(0xc0 | byte >> 6));
-        buffer_append_byte(&utf8, (char)(byte >= 0x80 ? 0x80 | (byte & 0x3f) : byte));
-    }
-    value = json_string(buffer_text(&utf8));
-    buffer_free(&utf8);
-    return value;
-}
-
-void report_proof(json_t *proofs, const char *kind, const char *detail)
-{
-    json_array_append_new(proofs,
-                          json_pack("{s:s, s:o}", "kind", kind, "detail", report_text(detail)));
-}
-
-void report_failure(struct recovery *r, json_t *entry, const struct error *error)
-{
-    json_object_set_new(entry, "error", report_text(error->message));
-    if (error->offset != UINT64_MAX)
-        json_object_set_new(entry, "error_offset", json_integer((json_int_t)error->offset));
+    report_error(entry, error);
     log_say(r->options->log, LOG_WARN, "%s: %s", error->file, error->message);
     r->missed++;
     if (r->first_miss.code == ERROR_NONE)
@@ -88,40 +63,13 @@ static const char *encryption_name(enum vmx_encryption encryption)
     return encryption == VMX_ENCRYPTION_PARTIAL ? "partial" : "full";
 }
 
-/* Settings that only make sense in an encrypted VM; a product would refuse the plain one. */
-static json_t *strip_crypto_settings(struct dict *plain)
-{
-    static const char *const names[] = {
-        "dataFileKey",         "ancestorDataFileKeys",     "cryptoState",
-        "encryption.keySafe",  "encryption.data",          "encryption.bundle",
-        "encryption.required", "encryption.required.vtpm", "encryption.unspecified.default",
-        "encryptedVM.guid",    "vmx.encryptionType"};
-    json_t *removed = json_array();
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (dict_unset(plain, names[i]) > 0)
-            json_array_append_new(removed, json_string(names[i]));
-    return removed;
-}
-
 static json_t *report_config(struct recovery *r, const char *name, json_t *removed)
 {
-    json_t *proofs = json_array();
-    if (r->config.encrypted) {
-        const struct keysafe_result *opened = &r->config.opened;
-        char detail[sizeof opened->attempts->reason + 80];
-        snprintf(detail, sizeof detail, "config key, %s: %s", seal_mac_name(r->config.mac),
-                 opened->attempts[opened->opened].reason);
-        report_proof(proofs, "hmac", detail);
-        snprintf(detail, sizeof detail, "settings, %s under the config key",
-                 seal_mac_name(r->config.mac));
-        report_proof(proofs, "hmac", detail);
-    } else {
-        report_proof(proofs, "none", "");
-    }
-    return json_pack(
-        "{s:o, s:o, s:s, s:s, s:o, s:o}", "source", report_text(file_name(r->vmx)), "file",
-        report_text(name), "state", r->config.encrypted ? "recovered" : "copied", "encryption",
-        encryption_name(r->info.encryption), "proofs", proofs, "settings_removed", removed);
+    return json_pack("{s:o, s:o, s:s, s:s, s:o, s:o}", "source", report_text(file_name(r->vmx)),
+                     "file", report_text(name), "state",
+                     r->config.encrypted ? "recovered" : "copied", "encryption",
+                     encryption_name(r->info.encryption), "proofs",
+                     report_config_proofs(&r->config), "settings_removed", removed);
 }
 
 static bool write_config(struct recovery *r, json_t *report, struct error *error)
@@ -129,7 +77,7 @@ static bool write_config(struct recovery *r, json_t *report, struct error *error
     const char *name = file_name(r->vmx);
     char *path = recovery_path(r, name, error);
     struct buffer text = BUFFER_INIT;
-    json_t *removed = strip_crypto_settings(r->plain);
+    json_t *removed = report_strip_settings(r->plain);
     if (r->info.vtpm == VMX_YES)
         log_say(r->options->log, LOG_WARN,
                 "the VM has a virtual TPM, which VMware products allow in encrypted VMs only; its "

@@ -12,7 +12,6 @@
 #include "vmdk/disk.h"
 #include "vmdk/disk_key.h"
 #include "vmdk/evidence.h"
-#include "vmdk/signature.h"
 
 /* A name for the disk in OUT that no other disk has: "web.vmdk", "web-2.vmdk" … */
 static char *free_name(const struct recovery *r, const char *file, struct error *error)
@@ -39,40 +38,6 @@ static char *free_name(const struct recovery *r, const char *file, struct error 
     }
     error_set(error, ERROR_FAILED, "no free name for this disk");
     return NULL;
-}
-
-static void report_key(json_t *entry, json_t *proofs, const struct keysafe_result *unlocked)
-{
-    const struct keysafe_attempt *opened = &unlocked->attempts[unlocked->opened];
-    const struct locator *locker = opened->locker;
-    char detail[sizeof opened->reason + 80];
-    snprintf(detail, sizeof detail, "disk key, %s: %s", seal_mac_name(unlocked->mac),
-             opened->reason);
-    report_proof(proofs, "hmac", detail);
-    if (locker->type == LOCATOR_FQID) {
-        json_object_set_new(entry, "provider",
-                            report_text(locator_text(locker, LOCATOR_FQID_SERVER)));
-        json_object_set_new(entry, "key_id", report_text(locator_text(locker, LOCATOR_FQID_KEY)));
-    }
-}
-
-/* What the plaintext shows. True when something in it confirms key and geometry. */
-static bool report_signatures(json_t *proofs, const struct disk *disk, struct error *error)
-{
-    struct signatures *s = calloc(1, sizeof *s);
-    if (s == NULL)
-        return error_memory(error);
-    bool ok = signatures_find(disk, s, error);
-    bool proved = ok && signatures_prove(s);
-    for (size_t i = 0; proved && i < s->count; i++) {
-        char detail[128];
-        snprintf(detail, sizeof detail, "%s at byte %llu", s->found[i].what,
-                 (unsigned long long)s->found[i].offset);
-        if (s->found[i].strong)
-            report_proof(proofs, "signature", detail);
-    }
-    free(s);
-    return proved;
 }
 
 /* Copy the content to NAME's flat file and publish it, then the descriptor that names it. */
@@ -152,15 +117,14 @@ static bool try_disk(struct recovery *r, const char *device, const char *file, j
     bool ok = disk != NULL;
     bool encrypted = ok && disk_is_encrypted(disk);
     if (ok) {
-        json_object_set_new(entry, "encrypted", json_boolean(encrypted));
+        report_disk_keys(entry, proofs, disk);
         if (disk_key_is_weak(disk))
             log_say(r->options->log, LOG_WARN,
                     "%s: the two halves of the disk key are equal, which is weak", file);
         disk_key_warn_filters(disk_descriptor(disk), file, r->options->log);
-        if (encrypted)
-            report_key(entry, proofs, disk_unlocked(disk));
-        bool proved = report_signatures(proofs, disk, error);
-        ok = (proved || error->code == ERROR_NONE) && write_disk(r, disk, name, entry, error);
+        bool proved;
+        ok = report_disk_signatures(proofs, disk, &proved, error) &&
+             write_disk(r, disk, name, entry, error);
         const char *state = !encrypted ? "copied" : proved ? "recovered" : "unproved";
         if (ok)
             json_object_set_new(entry, "state", json_string(state));
@@ -199,12 +163,11 @@ void recover_disk(struct recovery *r, const char *device, const char *file)
     json_object_set_new(entry, "source", report_text(file));
     json_object_set_new(entry, "state", json_string("failed"));
     bool ok = try_disk(r, device, file, entry, proofs, &error);
-    if (json_array_size(proofs) == 0)
-        report_proof(proofs, "none", "");
+    report_no_proof(proofs);
     json_object_set_new(entry, "proofs", proofs);
     if (!ok) {
         error_in_file(&error, file);
-        report_failure(r, entry, &error);
+        recovery_missed(r, entry, &error);
     }
     json_array_append_new(r->disks, entry);
 }

@@ -107,12 +107,11 @@ bool recover_files(struct recovery *r, struct error *error)
         json_object_set_new(entry, "source", report_text(name));
         bool taken = take_file(r, name, proofs, &state, &reason);
         json_object_set_new(entry, "state", json_string(taken ? state : "failed"));
-        if (json_array_size(proofs) == 0)
-            report_proof(proofs, "none", "");
+        report_no_proof(proofs);
         json_object_set_new(entry, "proofs", proofs);
         if (!taken) {
             error_in_file(&reason, name);
-            report_failure(r, entry, &reason);
+            recovery_missed(r, entry, &reason);
         } else if (strcmp(state, "recovered") == 0) {
             r->recovered++;
         }

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "vm/recover.h"
+#include "vm/report.h"
 #include "vmx/config.h"
 #include "vmx/info.h"
 
@@ -24,15 +25,8 @@ struct recovery {
 /* Malloc'd OUT/NAME; NULL with *error. */
 char *recovery_path(const struct recovery *r, const char *name, struct error *error);
 
-/* A string of any bytes; shown as Latin-1 when it is no UTF-8, so that a report can always be
- * written. */
-json_t *report_text(const char *text);
-
-/* Append {"kind": KIND, "detail": DETAIL} to the array PROOFS. */
-void report_proof(json_t *proofs, const char *kind, const char *detail);
-
 /* Note in ENTRY that this file failed, and count it. */
-void report_failure(struct recovery *r, json_t *entry, const struct error *error);
+void recovery_missed(struct recovery *r, json_t *entry, const struct error *error);
 
 /* Recover the disk on DEVICE; sets its file name in r->plain. Never fails the whole. */
 void recover_disk(struct recovery *r, const char *device, const char *file);

@@ -20,8 +20,20 @@ static char *take(struct buffer *text, bool ok)
     return copy;
 }
 
+/* Characters that every code page has at the same place; "\\" and "~" are others in Japanese ones.
+ */
+static bool is_common(const char *bytes, size_t length)
+{
+    for (size_t i = 0; i < length; i++)
+        if (bytes[i] < ' ' || bytes[i] >= '~' || bytes[i] == '\\')
+            return false;
+    return true;
+}
+
 char *charset_to_utf8(const char *encoding, const char *bytes, size_t length)
 {
+    if (is_common(bytes, length))
+        return strndup(bytes, length);
     struct error error = ERROR_INIT;
     struct buffer text = BUFFER_INIT;
     struct encoding *from = open_encoding(encoding, &error);

@@ -164,8 +164,16 @@ static int open_again(struct extent_pool *pool, size_t i, struct error *error)
     return fd;
 }
 
+/* With no more files than may be open, none is ever closed: no lock is needed. */
+static bool all_stay_open(const struct extent_pool *pool)
+{
+    return pool->count <= EXTENT_POOL_OPEN;
+}
+
 int extent_pool_take(struct extent_pool *pool, size_t i, struct error *error)
 {
+    if (all_stay_open(pool))
+        return pool->files[i].fd;
     pthread_mutex_lock(&pool->lock);
     struct pool_file *file = &pool->files[i];
     int fd = file->fd;
@@ -185,6 +193,8 @@ int extent_pool_take(struct extent_pool *pool, size_t i, struct error *error)
 
 void extent_pool_give(struct extent_pool *pool, size_t i, int fd)
 {
+    if (all_stay_open(pool))
+        return;
     pthread_mutex_lock(&pool->lock);
     if (pool->files[i].fd == fd)
         pool->files[i].users--;

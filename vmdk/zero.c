@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-bool bytes_are_zero(const uint8_t *data, size_t length)
+bool bytes_are_zero_to_the_end(const uint8_t *data, size_t length)
 {
     /* Most data differ in the first bytes. When those are zero, all are if each byte equals the
      * one a window before it: a comparison that libc does with the widest registers. */

@@ -5,7 +5,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
-bool bytes_are_zero(const uint8_t *data, size_t length);
+/* The same, by looking at all of them. */
+bool bytes_are_zero_to_the_end(const uint8_t *data, size_t length);
+
+/* The first bytes settle most of the questions. */
+static inline bool bytes_are_zero(const uint8_t *data, size_t length)
+{
+    uint64_t first = 0;
+    if (length >= sizeof first)
+        memcpy(&first, data, sizeof first);
+    return first == 0 && bytes_are_zero_to_the_end(data, length);
+}
 
 #endif

@@ -84,4 +84,4 @@ _vmcrypt()
     fi
 }
 
-complete -F _vmcrypt vmcrypt vmcrypt-recover vmcrypt-vmx vmcrypt-disk vmcrypt-file vmcrypt-key vmcrypt-tpm
+complete -F _vmcrypt vmcrypt vmcrypt-recover vmcrypt-mount vmcrypt-vmx vmcrypt-disk vmcrypt-file vmcrypt-key vmcrypt-tpm

@@ -80,7 +80,7 @@ jq_like()
 }
 
 @test "every tool: --help, --version, usage errors" {
-    for tool in vmcrypt vmcrypt-recover vmcrypt-vmx vmcrypt-disk vmcrypt-file vmcrypt-key; do
+    for tool in vmcrypt vmcrypt-recover vmcrypt-mount vmcrypt-vmx vmcrypt-disk vmcrypt-file vmcrypt-key vmcrypt-tpm; do
         run --separate-stderr "$tool" --help
         [ "$status" -eq 0 ]
         has 'Usage: '
@@ -98,7 +98,7 @@ jq_like()
 }
 
 @test "every command: --help names its options, and each is in the man page" {
-    for tool in recover vmx disk file key; do
+    for tool in recover mount vmx disk file key tpm; do
         man=$top/docs/man/vmcrypt-$tool.1
         [ -e "$man" ]
         verbs=$(vmcrypt-$tool --help | sed -n '/^Commands:/,$s/^  \([a-z]*\) .*/\1/p')

@@ -47,6 +47,7 @@ END
 @test "recover: vsphere-multi" { recovers vsphere-multi; }
 @test "recover: vsphere-safes" { recovers vsphere-safes; }
 @test "recover: vsphere-api" { recovers vsphere-api; }
+@test "recover: vsphere-snapshots" { recovers vsphere-snapshots; }
 @test "recover: ws-aes" { recovers ws-aes; }
 @test "recover: ws-xts" { recovers ws-xts; }
 @test "recover: ws-sha256" { recovers ws-sha256; }
@@ -289,4 +290,20 @@ injected()
     tiny
     injected pwrite64 error=EIO:when=1 "$PWD/out/web01-flat.vmdk.partial"
     refused 5 'Input/output error'
+}
+
+@test "recover: a plain delta on an encrypted base" {
+    local seed=1
+    while lab disk vmfs,vmfsSparse d --encrypt some --seed $seed &&
+        ! /usr/bin/python3 -c 'import json, sys
+sys.exit([l["encrypted"] for l in json.load(open("d/truth.json"))["layers"]] != [True, False])'; do
+        rm -r d
+        seed=$((seed + 1))
+    done
+    printf '%s\n' 'scsi0:0.present = "TRUE"' 'scsi0:0.fileName = "disk-000001.vmdk"' >d/vm/x.vmx
+    run --separate-stderr vmcrypt recover --keyring d/keys/keyring.yaml d/vm out
+    cmp d/truth/disk.raw out/disk-000001-flat.vmdk
+    run cat out/report.json
+    has 'disk key of disk.vmdk, HMAC-SHA-256'
+    has '"provider": "KMS"'
 }

@@ -35,6 +35,15 @@ class Disk:
 
 
 @dataclass(frozen=True)
+class Snapshot:
+    uid: int
+    name: str
+    directory: str              # what a mount may call it
+    delta: str                  # kind of the disks that came on top: vmfsSparse | seSparse
+    description: str = ""
+
+
+@dataclass(frozen=True)
 class Kind:
     name: str
     summary: str
@@ -52,6 +61,7 @@ class Kind:
     vtpm: bool = False
     escape_null: bool = False   # spell <VMWARE-NULL> with % escapes
     bundle: bool = False        # add the API's encryption.bundle
+    snapshots: tuple = ()       # the oldest first
 
     def tools(self):
         """What making and verifying needs."""
@@ -82,6 +92,12 @@ _SAFES = (KekLock(role="foreign", provider="OldKMS", known=False),
           PhraseLock(known=False),
           KekLock(mac="HMAC-SHA-1-128"))
 
+# Names that are no file names, and one that is there twice; uids need not begin with 1.
+_SNAPSHOTS = (Snapshot(2, "clean install", "clean install", "vmfsSparse"),
+              Snapshot(3, "before / after \"patch\"", "before _ after _patch_", "seSparse",
+                       "Grüße, 100 %"),
+              Snapshot(7, "clean install", "clean install (7)", "vmfsSparse"))
+
 KINDS = {kind.name: kind for kind in (
     _VSPHERE,
     replace(_VSPHERE, name="vsphere-xtslabel", escape_null=True, vtpm=False,
@@ -107,6 +123,10 @@ KINDS = {kind.name: kind for kind in (
     replace(_VSPHERE, name="vsphere-api", bundle=True,
             summary="as vsphere, with an encryption.bundle in the API's unescaped form",
             disks=_vsphere_disk(mib=24)),
+    replace(_VSPHERE, name="vsphere-snapshots",
+            summary="two disks, three snapshots: vmfsSparse and seSparse deltas, each its own key",
+            disks=(Disk("ext2", mib=8, lock=_KEK), Disk("ext2", "mbr", 4, lock=_DISK2_KEK)),
+            snapshots=_SNAPSHOTS),
     _WS,
     replace(_WS, name="ws-xts", locks=(_XTS_PHRASE,), config_cipher="XTS-AES-256",
             data_cipher="XTS-AES-256",

@@ -11,6 +11,7 @@ import guestfs
 import locator
 import partition
 import seal
+import snapshots
 import sparse
 import tools
 import vmxstyle
@@ -93,7 +94,8 @@ class _Machine:
         if disk.filesystem == "fat32" and disk.mib < 36:
             disk = replace(disk, filesystem="fat16")    # FAT32 needs 65525 clusters
         sectors = disk.mib * 2048 + disk.extra_sectors
-        raw = self._path("truth", f"{name}.raw")
+        # Of the disk as it is first; with snapshots that is what the oldest one keeps.
+        raw = self._state_file(name, 0)
         place, files = self._raw_image(name, raw, disk, sectors)
 
         dek = self._key(f"{name} dek", "XTS-AES-256") if disk.lock else None
@@ -101,9 +103,17 @@ class _Machine:
         units = xtsdisk.write_extents(raw, extents, self._path("vm"), dek and dek.data,
                                       self.seed.under(name))
         self._descriptor(name, stem, disk, extents, dek)
+        layers = [snapshots.layer_truth(f"vm/{stem}.vmdk", disk.layout, dek, self.seed.under(name))]
+        for number in range(1, len(self.kind.snapshots) + 1):
+            files = self._delta(name, stem, disk, sectors, number, layers)
+        for number, layer in enumerate(layers):
+            layer["raw"] = os.path.relpath(self._state_file(name, number), self.directory)
+            layer["sha256"] = sparse.sha256(self._state_file(name, number))
+        raw = self._path("truth", f"{name}.raw")
         return {
             "name": name,
-            "descriptor": f"vm/{stem}.vmdk",
+            "descriptor": layers[-1]["descriptor"],
+            "layers": layers,
             "raw": f"truth/{name}.raw",
             "size": sectors * partition.SECTOR,
             "sha256": sparse.sha256(raw),
@@ -122,12 +132,35 @@ class _Machine:
             }],
         }
 
-    def _raw_image(self, name, raw, disk, sectors):
-        """The plaintext image; returns where the partition is and its files."""
+    def _state_file(self, name, number):
+        """The plaintext when delta `number` was the newest layer, 0 the base."""
+        if number < len(self.kind.snapshots):
+            name += f"-snapshot{self.kind.snapshots[number].uid}"
+        return self._path("truth", f"{name}.raw")
+
+    def _delta(self, name, stem, disk, sectors, number, layers):
+        """Put a delta on top of the layers; returns the files in it."""
+        seed = self.seed.under(f"{name} delta {number}")
+        after = self._state_file(name, number)
+        _, files = self._raw_image(name, after, disk, sectors, number)
+        lock = snapshots.lock(number, disk.lock)
+        key = lock and seal.Key("XTS-AES-256", seed.bytes("dek", 64))
+        pair = lock and self.locks.pair(lock, seal.format_key(key).encode(), f"{name} {number}")
+        layers.append(snapshots.add_delta(
+            self._path("vm"), stem, number, self.kind.snapshots[number - 1].delta,
+            self._state_file(name, number - 1), after, key,
+            locator.format_list([pair]) if pair else "", layers[-1], seed))
+        return files
+
+    def _raw_image(self, name, raw, disk, sectors, changes=0):
+        """The plaintext image after so many changes; returns where the partition is and its
+        files."""
         place = partition.room(disk.table, sectors)
         size = place.sectors * partition.SECTOR
         seed = self.seed.under(name)
         files = guestfs.sample_files(seed, size)
+        files += [guestfs.GuestFile(f"zz/after snapshot {i}.bin", seed.bytes(f"change {i}", 20001))
+                  for i in range(1, changes + 1)]
         if disk.filesystem == "ntfs":
             files = guestfs.flatten(files)
         volume = self._path("work", "volume")
@@ -275,7 +308,8 @@ class _Machine:
     def _companions(self):
         """Files that lie beside every machine and that no key concerns."""
         kind = self.kind
-        vmsd = vmxtext.VmxText([(".encoding", kind.encoding)])
+        vmsd, self.truth["snapshots"] = snapshots.database(
+            kind, [disk["layers"] for disk in self.truth["disks"]])
         self._write(f"vm/{kind.vm_name}.vmsd", vmsd.render(kind.encoding, kind.newline))
         if kind.style == "workstation":
             self._write(f"vm/{kind.vm_name}.vmxf",
