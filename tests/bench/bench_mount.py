@@ -170,6 +170,8 @@ def repetition(table, phases, inputs, directory, options, left_out):
     try:
         for phase in phases:
             for running in random.sample(servers, len(servers)):
+                # The others' mounts, cached too, may have pushed it out.
+                warm(path for name in running.subject.inputs for path in inputs.make(name))
                 found[running.subject.name].update(PHASES[phase](running, options))
         for running in servers:
             found[running.subject.name]["peak_mib"] = running.peak_mib()
