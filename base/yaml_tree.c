@@ -40,7 +40,7 @@ static json_t *tree_list(struct walk *w, const yaml_node_t *node, unsigned depth
 static bool add_member(struct walk *w, json_t *map, const yaml_node_t *key, int value,
                        unsigned depth)
 {
-    if (key == NULL || key->type != YAML_SCALAR_NODE ||
+    if (key->type != YAML_SCALAR_NODE ||
         memchr(key->data.scalar.value, '\0', key->data.scalar.length) != NULL)
         return wrong(w, key, "a name must be a plain text") != NULL;
     const char *name = (const char *)key->data.scalar.value;

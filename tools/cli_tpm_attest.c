@@ -252,8 +252,8 @@ static json_t *make_claims(const struct attesting *a)
     json_object_set_new(ours, "pcrs", proven_pcrs(a));
     json_t *claims = json_pack("{s:s, s:I, s:I, s:I, s:s, s:o}", "iss",
                                issuer != NULL ? issuer : "vmcrypt", "iat", (json_int_t)now, "nbf",
-                               (json_int_t)now, "exp", (json_int_t)(now + a->policy.lifetime),
-                               "jti", hex_text(id, sizeof id, hex), "vmcrypt", ours);
+                               (json_int_t)now, "exp", (json_int_t)now + a->policy.lifetime, "jti",
+                               hex_text(id, sizeof id, hex), "vmcrypt", ours);
     json_object_set_new(claims, "sub", host != NULL ? json_string(host) : ak_name(a));
     buffer_free(&nonce);
     return claims;

@@ -74,9 +74,10 @@ static bool load_key(struct cli_tpm_quoted *q, const char *key_option,
 {
     const char *path = cli_value(q->cli, key_option),
                *certificate = cli_value(q->cli, certificate_option);
-    if (path == NULL && certificate == NULL)
+    const char *first = path != NULL ? path : certificate;
+    if (first == NULL)
         return true;
-    *has = quote_key_load(key, path == NULL ? certificate : path, error);
+    *has = quote_key_load(key, first, error);
     if (!*has)
         return false;
     if (path != NULL && certificate != NULL && !quote_key_add_certificate(key, certificate, error))

@@ -186,7 +186,7 @@ static void compare_values(struct judge *j, const struct pcr_set *values, bool g
 static void judge_one_quote(struct judge *j, size_t i)
 {
     const struct verdict_quote *q = &j->evidence->quotes[i];
-    struct quote_verdict result;
+    struct quote_verdict result = {.valid = false};
     struct error error = ERROR_INIT;
     const struct quote_expect expect = {
         .nonce = j->evidence->nonce,
