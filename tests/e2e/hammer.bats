@@ -5,7 +5,7 @@ load helpers
 setup()
 {
     need fusermount3
-    [ -r /dev/fuse ] && [ -w /dev/fuse ] || skip "no /dev/fuse here"
+    [ -c /dev/fuse ] && [ -w /dev/fuse ] || skip "no /dev/fuse here"
 }
 
 @test "hammer: random reads equal the model, and a mount goes away under load" {
