@@ -73,8 +73,11 @@ void *secret_pages_alloc(size_t bytes)
         return NULL;
     size_t size = page_round(bytes);
     void *kept = size == page_round(1) ? take_spare() : NULL;
-    if (kept != NULL)
+    if (kept != NULL) {
+        /* The mark may have been taken off it for a fork (secret_fork.h). */
+        madvise(kept, size, MADV_WIPEONFORK);
         return kept;
+    }
     void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pages == MAP_FAILED)
         return NULL;
