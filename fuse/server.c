@@ -190,11 +190,6 @@ struct server *server_mount(struct view *view, const struct server_options *opti
     return server;
 }
 
-int server_fd(const struct server *server)
-{
-    return fuse_session_fd(server->session);
-}
-
 static void free_workers(struct server *server)
 {
     for (size_t i = 0; server->workers != NULL && i < server->worker_count; i++) {

@@ -57,10 +57,6 @@ bool server_run(struct server *server, struct error *error);
 /* Let server_run return. Async-signal-safe. */
 void server_stop(struct server *server);
 
-/* Of the session. A process that lives on while this one is gone must not hold it, or its clones:
- * the kernel would wait for answers instead of giving up. All are close-on-exec. */
-int server_fd(const struct server *server);
-
 /* Somebody else unmounts it: server_free does not try. In a sandbox it could not. */
 void server_leave(struct server *server);
 

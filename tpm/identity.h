@@ -29,8 +29,6 @@ struct identity_cas {
     X509 **certificates;
 };
 bool identity_cas_add(struct identity_cas *cas, const char *path, struct error *error);
-bool identity_cas_add_der(struct identity_cas *cas, const void *der, size_t length,
-                          struct error *error);
 /* All that a file holds; NAME for messages. */
 bool identity_cas_parse(struct identity_cas *cas, const char *name, const void *data, size_t length,
                         struct error *error);

@@ -67,16 +67,6 @@ static bool add_der(struct identity_cas *cas, const uint8_t *der, size_t length,
     return ok;
 }
 
-bool identity_cas_add_der(struct identity_cas *cas, const void *der, size_t length,
-                          struct error *error)
-{
-    bool ok = length <= IDENTITY_CA_FILE_MAX
-                  ? add_der(cas, der, length, error)
-                  : error_set(error, ERROR_DAMAGED, "it is too large for a certificate");
-    ERR_clear_error();
-    return ok;
-}
-
 static bool add_pem(struct identity_cas *cas, const void *text, size_t length, struct error *error)
 {
     BIO *bio = BIO_new_mem_buf(text, (int)length);

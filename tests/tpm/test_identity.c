@@ -92,7 +92,7 @@ static void push(struct identity_cas *cas, X509 *certificate)
     struct error error = ERROR_INIT;
     unsigned char *der = NULL;
     int length = i2d_X509(certificate, &der);
-    assert_true(identity_cas_add_der(cas, der, (size_t)length, &error));
+    assert_true(identity_cas_parse(cas, "made", der, (size_t)length, &error));
     OPENSSL_free(der);
 }
 
@@ -452,10 +452,10 @@ static void ca_files(void **state)
     PKCS7_add_certificate(p7, w.root);
     unsigned char *der = NULL;
     int der_length = i2d_PKCS7(p7, &der);
-    assert_true(identity_cas_add_der(&cas, der, (size_t)der_length, &error));
+    assert_true(identity_cas_parse(&cas, "made", der, (size_t)der_length, &error));
     assert_int_equal(cas.count, 2);
     for (int cut = 0; cut < der_length; cut++)
-        assert_false(identity_cas_add_der(&cas, der, (size_t)cut, &error));
+        assert_false(identity_cas_parse(&cas, "made", der, (size_t)cut, &error));
     assert_int_equal(cas.count, 2);
     OPENSSL_free(der);
     PKCS7_free(p7);
